@@ -1,0 +1,1 @@
+"""Side-by-side measurements; every figure in the docs comes from here."""

@@ -1,0 +1,1 @@
+"""Keys, rows, policy and the store that holds them."""

@@ -1,0 +1,1 @@
+"""The trained modules, in plain PyTorch."""

@@ -1,0 +1,1 @@
+"""Numerical operations, each with its plain PyTorch definition."""

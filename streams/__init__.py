@@ -1,0 +1,1 @@
+"""Kafka side: the wire format, the agents, topics, lag."""

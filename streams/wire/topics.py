@@ -1,0 +1,63 @@
+"""The topics of Solaris: one table, from which they are created, checked and documented."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+DEAD_LETTER_SUFFIX = ".dlq"
+HISTORY_WINDOW_DAYS = 30  # how far back a history can be rebuilt from the log
+
+
+class Topic(StrEnum):
+    """Names: `<domain>.<entity>.<event>.v<major>`. A breaking change is a new version, never an edit."""
+
+    RETRIEVAL_EVENTS = "reco.retrieval.events.v1"
+    USER_ACTIVITY = "reco.user.activity.v1"
+    ITEM_UPDATES = "reco.item.updates.v1"
+    PAIR_REQUESTS = "reco.pair.requests.v1"
+    SLATES_SERVED = "reco.slates.served.v1"
+    ITEM_MISSES = "reco.item.misses.v1"
+    USER_MISSES = "reco.user.misses.v1"
+    MODEL_RELEASES = "reco.model.releases.v1"
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """How one topic is created; `retention_ms` None means compacted, kept for ever."""
+
+    name: str
+    num_partitions: int
+    retention_ms: int | None
+    key: str
+
+    @property
+    def config(self) -> dict[str, str]:
+        """Broker settings of the topic; append time, since producers' stamps let retention delete live records."""
+        config = {"message.timestamp.type": "LogAppendTime"}
+        if self.retention_ms is None:
+            return config | {"cleanup.policy": "compact"}
+        return config | {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+
+
+def _specs() -> dict[str, TopicSpec]:
+    sources = [
+        TopicSpec(Topic.RETRIEVAL_EVENTS, 8, DAY_MS, "user id"),
+        TopicSpec(Topic.USER_ACTIVITY, 8, HISTORY_WINDOW_DAYS * DAY_MS, "user id"),
+        TopicSpec(Topic.ITEM_UPDATES, 8, None, "item id"),
+        TopicSpec(Topic.PAIR_REQUESTS, 8, HOUR_MS, "user id"),
+        TopicSpec(Topic.SLATES_SERVED, 8, 7 * DAY_MS, "user id"),
+        TopicSpec(Topic.ITEM_MISSES, 8, HOUR_MS, "item id"),
+        TopicSpec(Topic.USER_MISSES, 8, HOUR_MS, "user id"),
+        TopicSpec(Topic.MODEL_RELEASES, 1, None, "model name"),
+    ]
+    dead = [TopicSpec(s.name + DEAD_LETTER_SUFFIX, 1, 14 * DAY_MS, "original key") for s in sources]
+    return {spec.name: spec for spec in sources + dead}
+
+
+TOPICS: dict[str, TopicSpec] = _specs()
+
+
+def dead_letter_topic(topic: str) -> str:
+    """Where records of `topic` go that cannot be processed."""
+    return topic + DEAD_LETTER_SUFFIX
