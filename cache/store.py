@@ -106,7 +106,7 @@ class PairIndex:
 
 @dataclass(frozen=True, slots=True)
 class Hydrated:
-    """Everything one request needs, in one round trip; None where there is nothing. Lists follow the request's order."""
+    """What one request needs, in one round trip; None where there is nothing. Lists follow the request."""
 
     rev: int  # of the user's history now
     user_row: bytes | None
@@ -153,7 +153,7 @@ class Store(Protocol):
     async def read_histories(self, users: Sequence[UserId]) -> list[History]: ...
 
     async def write_user_rows(self, writes: Sequence[UserRowWrite], kept: Sequence[ModelVersion], ttl_ms: int) -> int:
-        """Store rows whose rev is not below the stored one's, drop fields not in `kept`; return how many were stored."""
+        """Store rows whose rev is not below the stored one, drop fields not in `kept`; return the number stored."""
         ...
 
     async def read_user_rows(self, release: ModelVersion, users: Sequence[UserId]) -> list[bytes | None]: ...
