@@ -1,0 +1,92 @@
+"""The settings that all processes share: how to reach Kafka and Redis.
+
+The environment leads; where it is silent, the running local stack's addresses; else the usual ports on loopback.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from runtime.addresses import read_addresses
+from runtime.environment import load
+
+SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaSettings:
+    """`SOLARIS_KAFKA_*`: broker addresses and credentials, for librdkafka and for Faust alike."""
+
+    bootstrap: str = "127.0.0.1:9092"
+    security_protocol: SecurityProtocol = "PLAINTEXT"
+    sasl_mechanism: str = "SCRAM-SHA-512"
+    sasl_username: str | None = None
+    sasl_password: str | None = field(default=None, repr=False)
+    ssl_ca_location: str | None = None
+    ssl_certificate_location: str | None = None
+    ssl_key_location: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password):
+            raise ValueError(f"security_protocol {self.security_protocol} needs sasl_username and sasl_password")
+
+    def librdkafka(self) -> dict[str, str]:
+        """The connection part of a librdkafka configuration."""
+        config = {"bootstrap.servers": self.bootstrap, "security.protocol": self.security_protocol}
+        if self.security_protocol.startswith("SASL"):
+            config |= {
+                "sasl.mechanism": self.sasl_mechanism,
+                "sasl.username": self.sasl_username or "",
+                "sasl.password": self.sasl_password or "",
+            }
+        optional = {
+            "ssl.ca.location": self.ssl_ca_location,
+            "ssl.certificate.location": self.ssl_certificate_location,
+            "ssl.key.location": self.ssl_key_location,
+        }
+        return config | {name: value for name, value in optional.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class RedisSettings:
+    """`SOLARIS_REDIS_*`: one node (`redis://`, or `rediss://` for TLS) or a cluster, with the user in the URL."""
+
+    url: str = field(default="redis://127.0.0.1:6379/0", repr=False)  # may hold a password
+    cluster: bool = False
+    max_connections: int = 32
+    request_timeout_ms: int = 50  # the ranker's socket timeout; the request's own deadline is outside of it
+    agent_timeout_ms: int = 2000  # agents wait longer: they pause and lose nothing
+    ssl_ca_location: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.url.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("url must start with redis://, rediss:// or unix://")
+        for name in ("max_connections", "request_timeout_ms", "agent_timeout_ms"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+
+
+def kafka_settings(environ: Mapping[str, str] | None = None) -> KafkaSettings:
+    """Read `SOLARIS_KAFKA_*`, then the local stack's address."""
+    environ = os.environ if environ is None else environ
+    settings = load(KafkaSettings, "SOLARIS_KAFKA", environ)
+    local = read_addresses().get("kafka")
+    if local and "SOLARIS_KAFKA_BOOTSTRAP" not in environ:
+        return replace(settings, bootstrap=local)
+    return settings
+
+
+def redis_settings(environ: Mapping[str, str] | None = None) -> RedisSettings:
+    """Read `SOLARIS_REDIS_*`, then the local stack's address."""
+    environ = os.environ if environ is None else environ
+    settings = load(RedisSettings, "SOLARIS_REDIS", environ)
+    local = read_addresses().get("redis")
+    if local and "SOLARIS_REDIS_URL" not in environ:
+        return replace(settings, url=local)
+    return settings
+
+
+def model_name(environ: Mapping[str, str] | None = None) -> str:
+    """`SOLARIS_MODEL`: the model that agents and ranker work for."""
+    return (os.environ if environ is None else environ).get("SOLARIS_MODEL", "main")

@@ -1,0 +1,45 @@
+from pathlib import Path
+
+import pytest
+
+from runtime.addresses import read_addresses, write_addresses
+from runtime.environment import SettingsError
+from runtime.settings import kafka_settings, redis_settings
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_environment_leads_then_the_local_stack_then_loopback() -> None:
+    assert kafka_settings({}).bootstrap == "127.0.0.1:9092"
+    write_addresses({"kafka": "127.0.0.1:7001", "redis": "redis://127.0.0.1:7002/0"})
+    assert kafka_settings({}).bootstrap == "127.0.0.1:7001"
+    assert redis_settings({}).url == "redis://127.0.0.1:7002/0"
+    assert kafka_settings({"SOLARIS_KAFKA_BOOTSTRAP": "broker:1"}).bootstrap == "broker:1"
+
+
+def test_secrets_do_not_show_in_a_repr() -> None:
+    environ = {
+        "SOLARIS_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+        "SOLARIS_KAFKA_SASL_USERNAME": "app",
+        "SOLARIS_KAFKA_SASL_PASSWORD": "hunter2",
+        "SOLARIS_REDIS_URL": "rediss://app:hunter2@cache:6379/0",
+    }
+    shared = {name: value for name, value in environ.items() if "KAFKA" in name}
+    assert "hunter2" not in repr(kafka_settings(shared))
+    assert "hunter2" not in repr(redis_settings({"SOLARIS_REDIS_URL": environ["SOLARIS_REDIS_URL"]}))
+    assert kafka_settings(shared).librdkafka()["sasl.password"] == "hunter2"
+
+
+def test_sasl_without_credentials_is_refused() -> None:
+    with pytest.raises(SettingsError, match="sasl_username"):
+        kafka_settings({"SOLARIS_KAFKA_SECURITY_PROTOCOL": "SASL_SSL"})
+
+
+def test_a_broken_addresses_file_is_named() -> None:
+    Path("var").mkdir()
+    Path("var/addresses.json").write_text("{")
+    with pytest.raises(ValueError, match=r"var/addresses\.json is not JSON"):
+        read_addresses()
