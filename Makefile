@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format lock clean
+.PHONY: help install demo test test-gpu check format lock tools clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -24,3 +24,46 @@ install: $(STAMP) ## build .venv with the pinned, hashed dependencies
 lock: $(STAMP) ## pin every dependency anew, with hashes, into requirements.lock
 	$(BIN)/uv pip compile --quiet pyproject.toml --extra local --extra dev --generate-hashes --python-version 3.11 \
 		--no-header --no-emit-index-url --no-emit-find-links --output-file requirements.lock
+
+demo: $(STAMP) ## the whole stack on this machine, with traffic; ONCE=1 ends by itself
+	$(BIN)/python -m local demo $(if $(ONCE),--once)
+
+TOOLS := var/tools
+COMPOSE_VERSION := v2.40.3
+
+tools: $(TOOLS)/docker-compose ## what the checks need beyond Python: promtool, Chromium, redis-server (apt), docker compose (Go)
+	@missing=; for t in promtool chromium redis-server; do command -v $$t >/dev/null || missing=1; done; \
+	if [ -n "$$missing" ]; then \
+		$(if $(filter 0,$(shell id -u)),,sudo) apt-get update -qq && \
+		$(if $(filter 0,$(shell id -u)),,sudo) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+			prometheus chromium fonts-dejavu-core redis-server >/dev/null; fi
+
+$(TOOLS)/docker-compose:
+	@command -v go >/dev/null || { echo "docker compose is built with Go here; install Go, or put docker-compose into $(TOOLS)" >&2; exit 2; }
+	mkdir -p $(TOOLS)/compose-build
+	cd $(TOOLS)/compose-build && rm -f go.mod go.sum && go mod init compose-build >/dev/null 2>&1 && \
+		go get github.com/docker/compose/v2/cmd@$(COMPOSE_VERSION) >/dev/null 2>&1 && \
+		go build -o ../docker-compose github.com/docker/compose/v2/cmd
+
+check: $(STAMP) ## lint, types, layers, container and rule files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+	$(BIN)/hadolint docker/Dockerfile
+	$(BIN)/python -m tests.tools compose
+	$(BIN)/python -m tests.tools rules
+
+test: $(STAMP) ## every test, against a real Kafka and a real Valkey
+	$(BIN)/python -m pytest
+
+test-gpu: $(STAMP) ## the tests that need a GPU
+	@$(BIN)/python -c "import torch, sys; sys.exit(0 if torch.cuda.is_available() else 'this machine has no GPU; make test-gpu needs one')"
+	$(BIN)/python -m pytest -m gpu tests/gpu
+
+format: $(STAMP) ## format the code and sort its imports
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove local data; a running demo keeps its own until it ends
+	rm -rf var
