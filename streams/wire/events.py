@@ -20,8 +20,10 @@ TimeMs = Annotated[int, Meta(ge=0, le=MAX_TIME_MS)]
 ModelName = Annotated[str, Meta(pattern=r"^[a-z0-9.-]+$", max_length=64)]
 Finite = Annotated[float, Meta(ge=-1e9, le=1e9)]  # JSON has no NaN; this keeps overflow to infinity out as well
 Label = Annotated[str, Meta(min_length=1, max_length=64)]
-Context = dict[str, str | float | int | bool]
-FeatureValue = str | float | int | list[str]
+Whole = Annotated[int, Meta(ge=-(1 << 53), le=1 << 53)]  # what every JSON reader keeps exact
+Rev = Annotated[int, Meta(ge=0, le=1 << 53)]
+Context = dict[str, str | float | Whole | bool]
+FeatureValue = str | float | Whole | list[str]
 
 # Activity kinds that enter a behaviour history. Impressions are logged and trained on, but say nothing the user did.
 HISTORY_KINDS = frozenset({"click", "conversion", "rating"})
@@ -70,7 +72,7 @@ class Activity(Event, frozen=True, kw_only=True, omit_defaults=True):
     context: Context | None = None
     request_id: Id | None = None
     position: Annotated[int, Meta(ge=0, le=MAX_CANDIDATES)] | None = None
-    source_time_ms: int | None = None  # when it happened in the data a replay took it from
+    source_time_ms: Whole | None = None  # when it happened in the data a replay took it from
 
     def __post_init__(self) -> None:
         if self.kind in SLATE_KINDS and (self.request_id is None or self.position is None):
@@ -96,7 +98,7 @@ class PairRequest(Event, frozen=True, kw_only=True, omit_defaults=True):
 
     user_id: Id
     items: Annotated[list[RequestedPair], Meta(min_length=1, max_length=512)]
-    rev: Annotated[int, Meta(ge=0)]
+    rev: Rev
     model: ModelName
     version: ModelName
     expires_ms: TimeMs
@@ -110,9 +112,9 @@ class ServedItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     p_click: float
     p_conversion: float
     source: Literal["pair", "aggregate", "neighbour", "default"]
-    age_ms: int | None
-    rev: int
-    position: int | None = None
+    age_ms: Whole | None
+    rev: Rev
+    position: Whole | None = None
     propensity: float | None = None
     retrieval_score: float | None = None
     bid: float | None = None
@@ -128,8 +130,8 @@ class Slate(Event, frozen=True, kw_only=True, omit_defaults=True):
     version: ModelName
     variant: Label
     user_source: Literal["computed", "direct", "failover", "default"]
-    user_rev: int
-    user_as_of_ms: int
+    user_rev: Rev
+    user_as_of_ms: Whole
     items: list[ServedItem]
     experiment: Label | None = None
     policy: Label | None = None

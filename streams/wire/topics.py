@@ -6,6 +6,7 @@ from enum import StrEnum
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 DEAD_LETTER_SUFFIX = ".dlq"
+MAX_RECORD_BYTES = 4_194_304  # 10,000 candidates with the longest ids; the broker's default of 1 MiB refuses them
 HISTORY_WINDOW_DAYS = 30  # how far back a history can be rebuilt from the log
 
 
@@ -34,7 +35,7 @@ class TopicSpec:
     @property
     def config(self) -> dict[str, str]:
         """Broker settings of the topic; append time, since producers' stamps let retention delete live records."""
-        config = {"message.timestamp.type": "LogAppendTime"}
+        config = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(MAX_RECORD_BYTES)}
         if self.retention_ms is None:
             return config | {"cleanup.policy": "compact"}
         return config | {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}

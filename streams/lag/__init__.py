@@ -1,0 +1,1 @@
+"""Consumer lag: read, judged by rules without thresholds, shown."""

@@ -1,0 +1,210 @@
+"""Reads topics without a consumer group: a bounded part of the log, or everything from a point on.
+
+For `tail`, `rebuild` and training from topics. It commits nothing and so moves nobody's offsets.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from runtime.settings import KafkaSettings
+from streams.wire.record import Record
+
+# A consumer must name a group even if it never joins one; rights on the group are not needed.
+_UNUSED_GROUP = "solaris.reader"
+_BATCH_WAIT_S = 0.5
+_HARMLESS = frozenset({KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN})
+
+
+class ReaderError(Exception):
+    """The topic cannot be read: missing, not permitted, or the broker does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class FromBeginning:
+    """Start at the oldest record that the broker still has."""
+
+
+@dataclass(frozen=True, slots=True)
+class FromEnd:
+    """Start after the newest record."""
+
+
+@dataclass(frozen=True, slots=True)
+class FromTime:
+    """Start at the first record appended at or after `time_ms`."""
+
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class FromOffsets:
+    """Start at these offsets; partitions that are not named start at the beginning."""
+
+    offsets: Mapping[int, int]
+
+
+Start = FromBeginning | FromEnd | FromTime | FromOffsets
+
+
+class Reader:
+    """One topic, all partitions (or those named). Use as a context manager; not for several threads."""
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        topic: str,
+        *,
+        partitions: Sequence[int] | None = None,
+        timeout_s: float = 15.0,
+    ) -> None:
+        """`timeout_s`: how long the broker may be silent before a bounded read raises ReaderError."""
+        self._topic = topic
+        self._timeout_s = timeout_s
+        self._partitions = list(partitions) if partitions is not None else None
+        self._error: str | None = None
+        self._consumer = Consumer(
+            {
+                **settings.librdkafka(),
+                "group.id": _UNUSED_GROUP,
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",  # what retention removed while we read is skipped, not fatal
+                "log_level": 2,
+                "error_cb": self._on_error,
+            }
+        )
+
+    def __enter__(self) -> "Reader":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the broker."""
+        self._consumer.close()
+
+    def partitions(self) -> list[int]:
+        """The partitions this reader reads; raises ReaderError if the topic is missing or hidden."""
+        if self._partitions is None:
+            try:
+                topic = self._consumer.list_topics(self._topic, timeout=self._timeout_s).topics[self._topic]
+            except KafkaException as error:
+                raise self._failure(error.args[0]) from None
+            if topic.error is not None:
+                raise ReaderError(f"{self._topic}: {topic.error.str()}; create topics with `python -m streams topics`")
+            self._partitions = sorted(topic.partitions)
+        return self._partitions
+
+    def watermarks(self) -> dict[int, tuple[int, int]]:
+        """Oldest offset and end offset (one past the newest record) of each partition, now."""
+        try:
+            return {
+                partition: self._consumer.get_watermark_offsets(
+                    TopicPartition(self._topic, partition), timeout=self._timeout_s
+                )
+                for partition in self.partitions()
+            }
+        except KafkaException as error:
+            raise self._failure(error.args[0]) from None
+
+    def read(self, start: Start | None = None, *, until: Mapping[int, int] | None = None) -> Iterator[Record]:
+        """Every record from `start` to `until` (end offsets; default: where the log ends now), partition by partition
+        in order, partitions mixed."""
+        for batch in self.read_batches(start, until=until):
+            yield from batch
+
+    def follow(self, start: Start | None = None) -> Iterator[Record | None]:
+        """Records from `start` (default: the end) for ever; None twice a second while there is nothing."""
+        self._assign(self._start_offsets(start or FromEnd()))
+        while True:
+            messages = self._consumer.consume(500, timeout=_BATCH_WAIT_S)
+            records = [_record(message) for message in self._passable(messages) if message.error() is None]
+            yield from records
+            if not records:
+                yield None
+
+    def read_batches(
+        self,
+        start: Start | None = None,
+        *,
+        until: Mapping[int, int] | None = None,
+        max_records: int = 1000,
+    ) -> Iterator[list[Record]]:
+        """As `read`, in lists of at most `max_records`, never empty. The fast way: 1000 records a call."""
+        ends = until if until is not None else {p: high for p, (_, high) in self.watermarks().items()}
+        offsets = self._start_offsets(start or FromBeginning())
+        unfinished = {p for p, offset in offsets.items() if offset < ends.get(p, 0)}
+        self._assign({p: offsets[p] for p in unfinished})
+        last_progress = time.monotonic()
+        while unfinished:
+            messages = self._consumer.consume(max_records, timeout=_BATCH_WAIT_S)
+            batch: list[Record] = []
+            for message in self._passable(messages):
+                partition, end = message.partition(), ends[message.partition()]
+                if message.error() is None:
+                    if message.offset() < end:
+                        batch.append(_record(message))
+                    if message.offset() >= end - 1:
+                        unfinished.discard(partition)
+                elif message.offset() >= end:  # the partition's end; the last offsets held no records
+                    unfinished.discard(partition)
+            if messages:
+                last_progress = time.monotonic()
+            elif time.monotonic() - last_progress > self._timeout_s:
+                raise ReaderError(f"{self._topic}: no answer for {self._timeout_s:.0f} s ({self._error or 'no error'})")
+            if batch:
+                yield batch
+                last_progress = time.monotonic()  # the caller's work is not the broker's silence
+
+    def _start_offsets(self, start: Start) -> dict[int, int]:
+        if isinstance(start, FromTime):
+            wanted = [TopicPartition(self._topic, p, start.time_ms) for p in self.partitions()]
+            try:
+                found = self._consumer.offsets_for_times(wanted, timeout=self._timeout_s)
+            except KafkaException as error:
+                raise self._failure(error.args[0]) from None
+            highs = {p: high for p, (_, high) in self.watermarks().items()}
+            return {tp.partition: tp.offset if tp.offset >= 0 else highs[tp.partition] for tp in found}
+        watermarks = self.watermarks()
+        if isinstance(start, FromEnd):
+            return {p: high for p, (_, high) in watermarks.items()}
+        wanted_offsets = start.offsets if isinstance(start, FromOffsets) else {}
+        return {p: max(low, wanted_offsets.get(p, low)) for p, (low, _) in watermarks.items()}
+
+    def _assign(self, offsets: Mapping[int, int]) -> None:
+        self._consumer.assign([TopicPartition(self._topic, p, offset) for p, offset in sorted(offsets.items())])
+
+    def _passable(self, messages: Sequence[Message]) -> Iterator[Message]:
+        """Records and ends of partitions; raises ReaderError for an error that will not pass by itself."""
+        for message in messages:
+            error = message.error()
+            if error is None or error.code() == KafkaError._PARTITION_EOF:
+                yield message
+            elif error.code() not in _HARMLESS:
+                raise self._failure(error)
+
+    def _failure(self, error: KafkaError) -> ReaderError:
+        detail = f" ({self._error})" if self._error else ""
+        return ReaderError(f"{self._topic}: {error.str()}{detail}")
+
+    def _on_error(self, error: KafkaError) -> None:
+        self._error = error.str()
+
+
+def _record(message: Message) -> Record:
+    return Record(
+        topic=message.topic(),
+        partition=message.partition(),
+        offset=message.offset(),
+        append_time_ms=message.timestamp()[1],
+        key=message.key(),
+        value=message.value(),
+        headers=tuple(message.headers() or ()),
+    )
