@@ -91,7 +91,7 @@ class Admin:
     def topic_states(self, names: Iterable[str]) -> dict[str, TopicState]:
         """Those of `names` that exist (and may be described), with partitions and settings."""
         partitions = self._topic_partitions()
-        present = [name for name in names if name in partitions]
+        present = [str(name) for name in names if name in partitions]  # librdkafka refuses a StrEnum
         resources = [ConfigResource(ResourceType.TOPIC, name) for name in present]
         futures = self.client.describe_configs(resources, request_timeout=self._timeout_s) if resources else {}
         states = {}

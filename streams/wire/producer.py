@@ -171,6 +171,7 @@ class Producer:
             "queue.buffering.max.messages": options.queue_max_messages,
             "queue.buffering.max.kbytes": options.queue_max_kib,
             "delivery.timeout.ms": options.delivery_timeout_ms,
+            "topic.metadata.propagation.max.ms": 10_000,  # how long a missing topic is waited for
             "error_cb": self._on_error,
             "log_level": 2,  # librdkafka's own lines repeat several times a second; error_cb tells the same once
         }

@@ -62,7 +62,7 @@ class Reader:
         timeout_s: float = 15.0,
     ) -> None:
         """`timeout_s`: how long the broker may be silent before a bounded read raises ReaderError."""
-        self._topic = topic
+        self._topic = str(topic)  # librdkafka refuses a StrEnum in places
         self._timeout_s = timeout_s
         self._partitions = list(partitions) if partitions is not None else None
         self._error: str | None = None

@@ -43,14 +43,14 @@ class TopicSpec:
 
 def _specs() -> dict[str, TopicSpec]:
     sources = [
-        TopicSpec(Topic.RETRIEVAL_EVENTS, 8, DAY_MS, "user id"),
-        TopicSpec(Topic.USER_ACTIVITY, 8, HISTORY_WINDOW_DAYS * DAY_MS, "user id"),
-        TopicSpec(Topic.ITEM_UPDATES, 8, None, "item id"),
-        TopicSpec(Topic.PAIR_REQUESTS, 8, HOUR_MS, "user id"),
-        TopicSpec(Topic.SLATES_SERVED, 8, 7 * DAY_MS, "user id"),
-        TopicSpec(Topic.ITEM_MISSES, 8, HOUR_MS, "item id"),
-        TopicSpec(Topic.USER_MISSES, 8, HOUR_MS, "user id"),
-        TopicSpec(Topic.MODEL_RELEASES, 1, None, "model name"),
+        TopicSpec(Topic.RETRIEVAL_EVENTS.value, 8, DAY_MS, "user id"),
+        TopicSpec(Topic.USER_ACTIVITY.value, 8, HISTORY_WINDOW_DAYS * DAY_MS, "user id"),
+        TopicSpec(Topic.ITEM_UPDATES.value, 8, None, "item id"),
+        TopicSpec(Topic.PAIR_REQUESTS.value, 8, HOUR_MS, "user id"),
+        TopicSpec(Topic.SLATES_SERVED.value, 8, 7 * DAY_MS, "user id"),
+        TopicSpec(Topic.ITEM_MISSES.value, 8, HOUR_MS, "item id"),
+        TopicSpec(Topic.USER_MISSES.value, 8, HOUR_MS, "user id"),
+        TopicSpec(Topic.MODEL_RELEASES.value, 1, None, "model name"),
     ]
     dead = [TopicSpec(s.name + DEAD_LETTER_SUFFIX, 1, 14 * DAY_MS, "original key") for s in sources]
     return {spec.name: spec for spec in sources + dead}
