@@ -1,1 +1,1 @@
-"""The whole stack on one machine, without Docker."""
+"""The whole stack on one machine without Docker: Kafka, Valkey, the runner, the demo."""
