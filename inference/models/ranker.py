@@ -1,0 +1,128 @@
+"""The ranker: what is left to compute in the request, over `RankInputs` alone.
+
+Every layer that sees the request and a candidate is split: the request's part is computed once per request and added
+to the candidates by index, so a request costs `U + N * A`, not `N * (U + A)`.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from inference.models.broadcast import broadcast_add, broadcast_attention
+from inference.models.sizes import Sizes
+from inference.protocol import NUM_TIERS, RankInputs, RankOutputs, Tier
+
+AGE_SCALE = 12.0  # log of seconds: a pair row of two days has about 1
+
+
+@dataclass(frozen=True, slots=True)
+class VariantSizes:
+    """What the variants differ in; the inputs are the same for all."""
+
+    hidden: int
+    blocks: int
+    hops: int  # times a candidate reads the user's tokens
+
+
+VARIANTS = {
+    "small": VariantSizes(hidden=48, blocks=1, hops=1),
+    "standard": VariantSizes(hidden=96, blocks=2, hops=1),
+    "large": VariantSizes(hidden=192, blocks=3, hops=2),
+}
+DEFAULT_VARIANT = "standard"
+
+
+class Ranker(nn.Module):
+    """One variant; `forward` gives logits, `score` probabilities."""
+
+    def __init__(self, sizes: Sizes, variant: VariantSizes) -> None:
+        super().__init__()
+        d, p, hidden = sizes.item_width, sizes.pair_width, variant.hidden
+        self.num_heads = sizes.num_heads
+        self.cand_default = nn.Parameter(torch.zeros(d))
+        self.pair_default = nn.Parameter(torch.zeros(p))
+        self.token_default = nn.Parameter(torch.randn(d) * 0.1)  # always attended, so no user is a case by itself
+        self.hops = nn.ModuleList(_Hop(d) for _ in range(variant.hops))
+        self.from_request = nn.Linear(d + sizes.context_width, hidden)
+        self.from_candidate = nn.Linear(d, hidden, bias=False)
+        self.from_attended = nn.Linear(2 * d * variant.hops, hidden, bias=False)
+        self.from_pair = nn.Linear(p + NUM_TIERS + 1, hidden, bias=False)
+        self.blocks = nn.ModuleList(_Block(hidden) for _ in range(variant.blocks))
+        self.heads = nn.Linear(hidden, 2)
+        self.pair_heads = nn.Linear(p, 2)
+
+    def forward(self, inputs: RankInputs) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits of click and of conversion given a click, each [N] float32."""
+        index, offsets = inputs.cand_to_user, inputs.user_offsets
+        cand = torch.where(inputs.cand_mask[:, None], inputs.cand, self.cand_default)
+        tokens, mask = self._tokens(inputs)
+
+        attended: list[torch.Tensor] = []
+        query = cand
+        for hop in self.hops:
+            read = hop(query, tokens, mask, index, offsets, self.num_heads)
+            attended += [read, read * cand]
+            query = query + read
+
+        weight = mask[:, :, None] / mask.sum(1)[:, None, None]
+        summary = (tokens * weight).sum(1)  # [B, D]
+        request = self.from_request(torch.cat([summary, inputs.context], dim=1))  # once per request
+        pair, known = self._pair(inputs)
+        hidden = self.from_candidate(cand) + self.from_attended(torch.cat(attended, 1)) + self.from_pair(known)
+        hidden = broadcast_add(hidden, request, index)
+        for block in self.blocks:
+            hidden = block(hidden)
+        click, conversion = (self.heads(hidden) + self.pair_heads(pair)).unbind(-1)
+        return click, conversion
+
+    def score(self, inputs: RankInputs) -> RankOutputs:
+        """Probabilities, for a candidate shown in the first position."""
+        click, conversion = self(inputs)
+        return RankOutputs(torch.sigmoid(click), torch.sigmoid(conversion))
+
+    def _tokens(self, inputs: RankInputs) -> tuple[torch.Tensor, torch.Tensor]:
+        b = inputs.user.shape[0]
+        tokens = torch.cat([inputs.user, self.token_default.expand(b, 1, -1)], dim=1)  # [B, T + 1, D]
+        mask = torch.cat([inputs.user_mask, inputs.user_mask.new_ones(b, 1)], dim=1)
+        return tokens * mask[:, :, None], mask
+
+    def _pair(self, inputs: RankInputs) -> tuple[torch.Tensor, torch.Tensor]:
+        tier = inputs.tier.long()
+        absent = (tier == Tier.DEFAULT)[:, None]
+        pair = torch.where(absent, self.pair_default, inputs.pair.detach())  # [N, P]
+        one_hot = nn.functional.one_hot(tier, NUM_TIERS).to(pair.dtype)
+        log_age = torch.log1p(inputs.age_s.clamp(min=0.0))[:, None] / AGE_SCALE
+        return pair, torch.cat([pair, one_hot, log_age], dim=1)
+
+
+class _Hop(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.query = nn.Linear(width, width)
+        self.key_value = nn.Linear(width, 2 * width)
+
+    def forward(
+        self,
+        query: torch.Tensor,
+        tokens: torch.Tensor,
+        mask: torch.Tensor,
+        index: torch.Tensor,
+        offsets: torch.Tensor,
+        num_heads: int,
+    ) -> torch.Tensor:
+        b, s, d = tokens.shape
+        split = self.key_value(tokens).view(b, s, 2, num_heads, d // num_heads)  # once per request
+        keys, values = split.permute(2, 0, 3, 1, 4).unbind(0)  # [B, H, T + 1, E]
+        queries = self.query(query).view(-1, num_heads, d // num_heads)
+        return broadcast_attention(queries, keys, values, mask, index, offsets)
+
+
+class _Block(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = x + self.layers(x)
+        return out

@@ -1,0 +1,1 @@
+"""Training: request rows in, one release out."""
