@@ -29,7 +29,7 @@ from runtime.ids import ItemId, ModelVersion, UserId, check_id
 
 AGGREGATE_FIELD: Final = b"~"
 WRITES_FIELD: Final = b"~writes"
-PENDING_PREFIX: Final = "~"
+PENDING_MARK: Final = b"~"
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)  # ids that encode to themselves, almost all
 _NAME: Final = re.compile(r"[a-z0-9.-]+", re.ASCII)
 

@@ -23,6 +23,10 @@ class StoreUnavailable(Exception):
         self.reason = reason
 
 
+class StoreRefused(Exception):
+    """The store answered, and refused this call for its own sake (a key of the wrong type); asking again is useless."""
+
+
 @dataclass(frozen=True, slots=True)
 class HistoryEvent:
     """One activity record on its way into a history; `offset` is its place in its partition of the log."""

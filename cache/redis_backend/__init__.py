@@ -1,0 +1,1 @@
+"""The parts of the Redis store, one noun per file; `cache.redis_store` puts them together."""

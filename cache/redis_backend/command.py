@@ -1,0 +1,4 @@
+"""A command on its way to Redis."""
+
+Argument = bytes | str | int
+Command = tuple[Argument, ...]

@@ -1,0 +1,121 @@
+"""The way to Redis: commands go out as one pipeline, errors come back as the store's own.
+
+No retries: a caller on the request path has a deadline, an agent pauses and asks again. The one exception is a script
+that the server does not know (it was restarted, or failed over): it is loaded and the call is made once more.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError
+
+from cache.redis_backend.command import Command
+from cache.redis_backend.errors import CLIENT_ERRORS, store_error
+from cache.redis_backend.scripts import Scripts
+from cache.store import StoreRefused
+from runtime.settings import RedisSettings
+
+PROTOCOL: Final = 2  # raw replies are the same lists on every server; RESP3 turns some into maps and sets
+
+# Replies are as untyped as Redis is; each part of the store knows the shape of what it asked for.
+Reply = Any
+
+
+class Link(ABC):
+    """One pipeline after another; safe for many tasks of one event loop."""
+
+    def __init__(self, scripts: Scripts, timeout_s: float) -> None:
+        self._scripts = scripts
+        self._timeout_s = timeout_s
+
+    async def run(self, commands: Sequence[Command], refused: Literal["raise", "none"] = "raise") -> list[Reply]:
+        """Replies to all commands, in their order, after one round trip.
+
+        Raises StoreUnavailable, and StoreRefused when one command was refused (unless those replies shall be None).
+        """
+        if not commands:
+            return []
+        replies = await self._round_trip(commands)
+        unknown = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if unknown:
+            await self.load_scripts()
+            again = await self._round_trip([commands[index] for index in unknown])
+            for index, reply in zip(unknown, again, strict=True):
+                replies[index] = reply
+        for index, reply in enumerate(replies):
+            if isinstance(reply, Exception):
+                error = store_error(reply)
+                if refused == "raise" or not isinstance(error, StoreRefused):
+                    raise error from reply
+                replies[index] = None
+        return replies
+
+    async def load_scripts(self) -> None:
+        """Make every script known to every server; raises StoreUnavailable."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                for source in self._scripts.sources.values():
+                    await self._load_script(source)
+        except CLIENT_ERRORS as error:
+            raise store_error(error) from error
+
+    async def _round_trip(self, commands: Sequence[Command]) -> list[Reply]:
+        """Replies, with the exceptions of single commands among them."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._pipeline(commands)
+        except CLIENT_ERRORS as error:
+            raise store_error(error) from error
+
+    @abstractmethod
+    async def ping(self) -> None:
+        """Every server answers; raises StoreUnavailable."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close all connections."""
+
+    @abstractmethod
+    async def _pipeline(self, commands: Sequence[Command]) -> list[Reply]: ...
+
+    @abstractmethod
+    async def _load_script(self, source: str) -> None: ...
+
+
+class NodeLink(Link):
+    """To a single server, through a pool that queues when it is empty."""
+
+    def __init__(self, settings: RedisSettings, scripts: Scripts, timeout_s: float) -> None:
+        super().__init__(scripts, timeout_s)
+        ssl = {"ssl_ca_certs": settings.ssl_ca_location} if settings.ssl_ca_location else {}
+        pool = BlockingConnectionPool.from_url(
+            settings.url,
+            max_connections=settings.max_connections,
+            timeout=timeout_s,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            retry=Retry(NoBackoff(), 0),
+            protocol=PROTOCOL,
+            **ssl,
+        )
+        self._client: Redis = Redis.from_pool(pool)
+
+    async def ping(self) -> None:
+        await self.run([("PING",)])
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def _pipeline(self, commands: Sequence[Command]) -> list[Reply]:
+        pipeline = self._client.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        return await pipeline.execute(raise_on_error=False)
+
+    async def _load_script(self, source: str) -> None:
+        await self._client.script_load(source)
