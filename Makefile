@@ -21,9 +21,11 @@ $(STAMP): requirements.lock packaging/fbgemm-gpu/pyproject.toml
 
 install: $(STAMP) ## build .venv with the pinned, hashed dependencies
 
-lock: $(STAMP) ## pin every dependency anew, with hashes, into requirements.lock
+lock: $(STAMP) ## pin every dependency anew, with hashes: requirements.lock, and its part that the image needs
 	$(BIN)/uv pip compile --quiet pyproject.toml --extra local --extra dev --generate-hashes --python-version 3.11 \
 		--no-header --no-emit-index-url --no-emit-find-links --output-file requirements.lock
+	$(BIN)/uv pip compile --quiet pyproject.toml --constraint requirements.lock --generate-hashes --python-version 3.11 \
+		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --output-file requirements-runtime.lock
 
 demo: $(STAMP) ## the whole stack on this machine, with traffic; ONCE=1 ends by itself
 	$(BIN)/python -m local demo $(if $(ONCE),--once)
