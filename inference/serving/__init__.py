@@ -1,0 +1,1 @@
+"""The ranker: from an HTTP request to a ranked slate."""

@@ -1,0 +1,87 @@
+"""Batches without a timer: a free worker takes everything that waits; what comes meanwhile waits for it.
+
+Nobody is held back to fill a batch, so a lone caller pays nothing; under load batches grow by themselves.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting(Generic[In, Out]):
+    key: Hashable
+    item: In
+    size: int
+    future: "asyncio.Future[Out]"
+
+
+class Batcher(Generic[In, Out]):
+    """Runs `run(items)` in `executor`, one batch at a time; a batch holds items of one key, in order of arrival.
+
+    `max_size` bounds the summed sizes of a batch; a single larger item still goes, alone.
+    """
+
+    def __init__(self, run: Callable[[Sequence[In]], Sequence[Out]], executor: Executor, max_size: int) -> None:
+        self._run = run
+        self._executor = executor
+        self._max_size = max_size
+        self._waiting: deque[_Waiting[In, Out]] = deque()
+        self._busy = False
+
+    @property
+    def depth(self) -> int:
+        """Items that wait, those in work not counted."""
+        return len(self._waiting)
+
+    def submit(self, key: Hashable, item: In, size: int = 1) -> "asyncio.Future[Out]":
+        """The result of `item`, or the exception of its batch. A cancelled item is dropped before its batch begins."""
+        future: asyncio.Future[Out] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(key, item, size, future))
+        self._pump()
+        return future
+
+    def _pump(self) -> None:
+        if self._busy:
+            return
+        batch = self._take()
+        if not batch:
+            return
+        self._busy = True
+        work = asyncio.get_running_loop().run_in_executor(self._executor, self._run, [entry.item for entry in batch])
+        work.add_done_callback(lambda done: self._done(batch, done))
+
+    def _take(self) -> list[_Waiting[In, Out]]:
+        """The oldest that still wants its result, and all others of its key that fit beside it."""
+        batch: list[_Waiting[In, Out]] = []
+        others: deque[_Waiting[In, Out]] = deque()
+        size = 0
+        for entry in self._waiting:
+            if entry.future.done():
+                continue
+            if batch and (entry.key != batch[0].key or size + entry.size > self._max_size):
+                others.append(entry)
+                continue
+            batch.append(entry)
+            size += entry.size
+        self._waiting = others
+        return batch
+
+    def _done(self, batch: Sequence[_Waiting[In, Out]], work: "asyncio.Future[Sequence[Out]]") -> None:
+        self._busy = False
+        error = asyncio.CancelledError() if work.cancelled() else work.exception()
+        results = [] if error else work.result()
+        for index, entry in enumerate(batch):
+            if entry.future.done():
+                continue
+            if error is not None:
+                entry.future.set_exception(RuntimeError("the worker was stopped") if work.cancelled() else error)
+            else:
+                entry.future.set_result(results[index])
+        self._pump()

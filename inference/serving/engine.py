@@ -1,0 +1,93 @@
+"""The model behind its thread: batches of hydrated requests in, probabilities out. Nothing here runs on the loop."""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.release import Release
+from inference.serving.batcher import Batcher
+from inference.serving.hydration import nothing
+from inference.serving.inputs import ScoreInput, build_inputs
+
+WARM_UP_CANDIDATES = (1, 100, 500)
+
+
+class NotFinite(ValueError):
+    """The model's probabilities are not numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Probabilities of one request's candidates [N], and the batch they were computed in."""
+
+    p_click: NDArray[np.float64]
+    p_conversion: NDArray[np.float64]
+    began_s: float  # monotonic
+    batch_s: float
+    batch_requests: int
+    batch_candidates: int
+    first: bool  # of its batch: who measures counts every batch once
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreJob:
+    """One request, the release it is pinned to, and the variant it was routed to."""
+
+    release: Release
+    variant: str
+    inputs: ScoreInput
+
+
+class Engine:
+    """Scores in one named executor thread; a free thread takes all that waits for the same release and variant."""
+
+    def __init__(self, executor: Executor, max_batch_candidates: int) -> None:
+        self._batcher: Batcher[ScoreJob, Scored] = Batcher(score_batch, executor, max_batch_candidates)
+
+    @property
+    def depth(self) -> int:
+        """Requests that wait for the thread."""
+        return self._batcher.depth
+
+    async def score(self, job: ScoreJob) -> Scored:
+        """Probabilities for `job`; raises whatever the model raised. Cancelling drops it if it has not begun."""
+        key = (job.release.model_version, job.variant)
+        return await self._batcher.submit(key, job, len(job.inputs.hydration.tier))
+
+
+def score_batch(jobs: Sequence[ScoreJob]) -> list[Scored]:
+    """Score jobs of one release and one variant; raises NotFinite."""
+    began_s = time.monotonic()
+    release, variant = jobs[0].release, jobs[0].variant
+    inputs = build_inputs([job.inputs for job in jobs], release.manifest)
+    outputs = release.score(variant, inputs)
+    p_click = outputs.p_click.cpu().numpy().astype(np.float64)
+    p_conversion = outputs.p_conversion.cpu().numpy().astype(np.float64)
+    if not (np.isfinite(p_click).all() and np.isfinite(p_conversion).all()):
+        raise NotFinite(f"variant {variant} of {release.model_version} gave probabilities that are not finite")
+    batch_s = time.monotonic() - began_s
+    offsets = inputs.user_offsets.tolist()
+    return [
+        Scored(
+            p_click[offsets[index] : offsets[index + 1]],
+            p_conversion[offsets[index] : offsets[index + 1]],
+            began_s,
+            batch_s,
+            len(jobs),
+            offsets[-1],
+            index == 0,
+        )
+        for index in range(len(jobs))
+    ]
+
+
+def warm_up(release: Release) -> None:
+    """Score zeros with every variant and size that is usual, so that the first request finds a warm model."""
+    context = release.context(None, None)
+    for variant in release.manifest.variants:
+        for size in WARM_UP_CANDIDATES:
+            score_batch([ScoreJob(release, variant, ScoreInput(nothing(size, release.manifest), context))])

@@ -1,0 +1,249 @@
+"""The path of a request. `Ranker.rank` is the list of its steps.
+
+1. The request arrives, decoded, and the clock runs from its arrival.
+2. Admit: refuse at once what would be late; pin one view of the live release.
+3. Hydrate: user, item and pair rows in one round trip; the user's row is computed here if it must be.
+4. Route: pick the model variant. After hydration, for what is cached and how much time is left are known only then.
+5. Batch and 6. score: a free engine takes all that waits, as one `RankInputs`.
+7. Select the k best and answer.
+8. Report to Kafka what was served and what was missing, off the path.
+
+Where 3 to 6 cannot be done in time the answer is in retrieval order: `degrade.LADDER` is the table.
+"""
+
+import asyncio
+import logging
+from collections import defaultdict
+
+from cache.store import Store, StoreUnavailable
+from inference import metrics
+from inference.release import Release
+from inference.serving.admission import Admission
+from inference.serving.call import Call, Fallback
+from inference.serving.deadline import Deadline
+from inference.serving.degrade import Reason
+from inference.serving.engine import Engine, Scored, ScoreJob
+from inference.serving.errors import invalid, not_ready, past_deadline
+from inference.serving.estimate import Estimate
+from inference.serving.hydration import hydrate_items, nothing, observe
+from inference.serving.inputs import ScoreInput
+from inference.serving.reporter import Reporter, Served
+from inference.serving.route import choose_variant
+from inference.serving.schema import PrepareAnswer, PrepareRequest, RankAnswer, RankRequest
+from inference.serving.settings import RankerSettings
+from inference.serving.slate import (
+    Selection,
+    explained_items,
+    ranked_items,
+    ranked_user,
+    select,
+    select_by_retrieval,
+    slate_facts,
+)
+from inference.serving.user_side import UserSide
+from inference.serving.watermarks import Watermarks
+from inference.watcher import ReleaseWatcher
+from runtime.clock import Clock
+from runtime.ids import UserId
+from runtime.logs import kv
+
+log = logging.getLogger(__name__)
+
+MAX_PREPARING = 256  # users whose side is computed ahead at one time; more wait for their request
+
+
+class Ranker:
+    """Ranks requests; everything it waits for has the request's deadline around it."""
+
+    def __init__(
+        self,
+        store: Store,
+        model: str,
+        watcher: ReleaseWatcher,
+        watermarks: Watermarks,
+        engine: Engine,
+        user_side: UserSide,
+        reporter: Reporter,
+        settings: RankerSettings,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._model = model
+        self._watcher = watcher
+        self._watermarks = watermarks
+        self._engine = engine
+        self._user_side = user_side
+        self._reporter = reporter
+        self._settings = settings
+        self._clock = clock
+        self._scoring: defaultdict[str, Estimate] = defaultdict(Estimate)  # by variant, seconds by candidates
+        self._preparing: set[asyncio.Task[None]] = set()
+        self.admission = Admission(settings.max_in_flight)
+
+    async def rank(self, request: RankRequest, arrived_s: float) -> RankAnswer:
+        """The slate; raises RequestError. `arrived_s` is the clock's monotonic time of the request's arrival."""
+        call = self._begin(request, arrived_s)
+        with self.admission.admit(len(request.candidates), call.deadline):
+            try:
+                await self._hydrate(call)
+                self._route(call)
+                selection = self._select(call, await self._score(call))
+            except Fallback as fallback:
+                selection = self._select_by_retrieval(call, fallback.reason)
+            answer = self._answer(call, selection)
+        self._report(call, selection)
+        return answer
+
+    async def prepare(self, request: PrepareRequest) -> PrepareAnswer:
+        """Publish that retrieval has started and begin the user's side; does not wait for it."""
+        release = self._pin(request.model)
+        self._reporter.retrieval_started(request)
+        if len(self._preparing) < MAX_PREPARING:
+            task = asyncio.get_running_loop().create_task(self._prepare_user(release, UserId(request.user_id)))
+            self._preparing.add(task)
+            task.add_done_callback(self._preparing.discard)
+        version = release.model_version
+        return PrepareAnswer(
+            request_id=request.request_id, user_id=request.user_id, model=version.model, version=version.version
+        )
+
+    async def drain(self, timeout_s: float) -> None:
+        """Wait for the user sides that are being prepared and for the rows that are being computed and written."""
+        if self._preparing:
+            await asyncio.wait(self._preparing, timeout=timeout_s)
+        await self._user_side.drain(timeout_s)
+
+    def _begin(self, request: RankRequest, arrived_s: float) -> Call:
+        settings = self._settings
+        deadline_ms = request.deadline_ms or settings.default_deadline_ms
+        release = self._pin(request.model)
+        call = Call(
+            request,
+            release,
+            Deadline.after(self._clock, arrived_s, deadline_ms, settings.reserve_ms),
+            nothing(len(request.candidates), release.manifest),
+        )
+        call.took("decode", call.deadline.elapsed_s())
+        if self._watcher.stale:
+            call.reasons.append(Reason.RELEASE_STALE)
+        return call
+
+    def _pin(self, model: str | None) -> Release:
+        if model is not None and model != self._model:
+            raise invalid(f"model {model!r} is not served here; {self._model!r} is", "model")
+        release = self._watcher.live
+        if release is None:
+            raise not_ready(f"no release of model {self._model!r} is loaded")
+        return release
+
+    async def _hydrate(self, call: Call) -> None:
+        began_s, in_flight = self._clock.monotonic(), self.admission.requests
+        manifest = call.release.manifest
+        with call.stage("hydrate"):
+            try:
+                async with asyncio.timeout(call.deadline.usable_s()):
+                    found = await self._store.hydrate(manifest.model_version, call.user, call.items)
+            except StoreUnavailable as error:
+                log.debug(kv("store unavailable", reason=error.reason))
+                raise Fallback(Reason.STORE_UNAVAILABLE) from None
+            except TimeoutError:
+                raise Fallback(Reason.HYDRATE_LATE) from None
+            call.hydration = hydrate_items(found, call.items, manifest, self._clock.now_ms())
+        with call.stage("user"):
+            predicted_s = self.admission.scoring.seconds(self.admission.candidates)
+            budget_s = max(call.deadline.usable_s() - predicted_s, 0.0)
+            settled = await self._user_side.settle(call.release, call.user, found, budget_s)
+            call.hydration.user = settled.user
+        call.reasons += call.hydration.reasons + settled.reasons
+        self._reporter.missing_items(manifest.model_version, call.hydration.missing)
+        # Only hydrations that came count: a store that hangs must lead to fallbacks, not to refusals.
+        self.admission.hydration.add(in_flight, self._clock.monotonic() - began_s)
+
+    def _route(self, call: Call) -> None:
+        num_candidates = len(call.request.candidates)
+        call.variant = choose_variant(
+            call.release.manifest.variants,
+            self._settings.variant,
+            self._settings.cold_variant,
+            is_cold=call.hydration.user.values is None,
+            predicted_s={name: cost.seconds(num_candidates) for name, cost in self._scoring.items()},
+            usable_s=call.deadline.usable_s(),
+        )
+
+    async def _score(self, call: Call) -> Scored:
+        request, clock = call.request, self._clock
+        context = call.release.context(request.surface, request.context)
+        job = ScoreJob(call.release, call.variant, ScoreInput(call.hydration, context))
+        began_s = clock.monotonic()
+        try:
+            async with asyncio.timeout(call.deadline.usable_s()):
+                scored = await self._engine.score(job)
+        except TimeoutError:
+            raise Fallback(Reason.SCORE_LATE) from None
+        except Exception as error:  # whatever the model does, the request is answered
+            log.error(kv("scoring failed", release=call.release.model_version, error=repr(error)))
+            raise Fallback(Reason.SCORE_FAILED) from None
+        call.took("queue", max(scored.began_s - began_s, 0.0))
+        call.took("score", clock.monotonic() - max(scored.began_s, began_s))
+        if scored.first:
+            self._measure(call.variant, scored)
+        return scored
+
+    def _measure(self, variant: str, scored: Scored) -> None:
+        self.admission.scoring.add(scored.batch_candidates, scored.batch_s)
+        self._scoring[variant].add(scored.batch_candidates, scored.batch_s)
+        metrics.batch_candidates.observe(scored.batch_candidates)
+        metrics.batch_requests.observe(scored.batch_requests)
+
+    def _select(self, call: Call, scored: Scored) -> Selection:
+        with call.stage("select"):
+            return select(call.request, call.items, scored, call.release.manifest.conversion_weight)
+
+    def _select_by_retrieval(self, call: Call, reason: Reason) -> Selection:
+        call.reasons.append(reason)
+        call.variant = "retrieval-order"
+        with call.stage("select"):
+            return select_by_retrieval(call.request, call.items)
+
+    def _answer(self, call: Call, selection: Selection) -> RankAnswer:
+        request, version = call.request, call.release.model_version
+        behind_ms = self._watermarks.behind_ms(call.user)
+        if behind_ms is None:
+            call.reasons.append(Reason.WATERMARK_MISSING)
+        elif behind_ms > self._settings.max_behind_ms:
+            call.reasons.append(Reason.BEHIND)
+        explain, weight = request.explain, call.release.manifest.conversion_weight
+        answer = RankAnswer(
+            request_id=request.request_id,
+            user_id=request.user_id,
+            model=version.model,
+            version=version.version,
+            variant=call.variant,
+            items=(explained_items if explain else ranked_items)(request, call.hydration, selection),
+            user=ranked_user(call.hydration),
+            behind_ms=behind_ms,
+            degraded=[reason.value for reason in call.reasons],
+            stages_ms={name: round(seconds * 1000, 3) for name, seconds in call.stages_s.items()}
+            | {"total": round(call.deadline.elapsed_s() * 1000, 3)},
+            explain=slate_facts(call.hydration, selection.scored, weight) if explain else None,
+        )
+        if call.deadline.passed:
+            raise past_deadline(call.deadline.deadline_ms)
+        return answer
+
+    def _report(self, call: Call, selection: Selection) -> None:
+        call.observe()
+        observe(call.hydration)
+        metrics.variants.labels(call.variant).inc()
+        if selection.scored is None:
+            return
+        version, now_ms = call.release.model_version, self._clock.now_ms()
+        self._reporter.served(Served(call.request, version, call.variant, call.hydration, selection, now_ms))
+
+    async def _prepare_user(self, release: Release, user: UserId) -> None:
+        try:
+            found = await self._store.hydrate(release.model_version, user, [])
+        except StoreUnavailable as error:
+            log.debug(kv("user side not prepared", reason=error.reason))
+            return
+        await self._user_side.settle(release, user, found, budget_s=None)

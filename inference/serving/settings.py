@@ -1,0 +1,34 @@
+"""Settings of the ranker process: `SOLARIS_RANKER_*`."""
+
+import os
+import socket
+from dataclasses import dataclass, field
+
+MAX_DEADLINE_MS = 30_000
+
+
+@dataclass(frozen=True, slots=True)
+class RankerSettings:
+    """Bounds of one ranker. Units stand in the names."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    name: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")  # signs acknowledgements
+    default_deadline_ms: int = 200  # of requests that name none
+    reserve_ms: int = 5  # kept of every deadline for answering in retrieval order when scoring is late
+    max_in_flight: int = 256  # requests admitted and not answered; more are shed however short they are
+    max_batch_candidates: int = 16_384  # what one call of the model takes at most; bounds its memory
+    variant: str = "standard"  # preferred where the release has it, else the release's last
+    cold_variant: str = "small"  # for users without a representation: nothing there for a larger model to work on
+    max_behind_ms: int = 60_000  # an answer from a pipeline further behind than this says so in `degraded`
+    max_reports: int = 2_000  # slates and misses waiting for Kafka; more are dropped and counted
+    max_misses_per_s: int = 1_000  # a catalogue that is not filled yet must not flood the agents
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65_535:
+            raise ValueError(f"port is {self.port}; 0 (any free one) to 65535 are allowed")
+        if not 1 <= self.default_deadline_ms <= MAX_DEADLINE_MS:
+            raise ValueError(f"default_deadline_ms is {self.default_deadline_ms}; 1 to {MAX_DEADLINE_MS} are allowed")
+        for name in ("max_in_flight", "max_batch_candidates", "max_reports", "max_misses_per_s", "reserve_ms"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")

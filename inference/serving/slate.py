@@ -1,0 +1,132 @@
+"""From scores to the answer: only the k items that are returned ever become objects."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.protocol import Tier
+from inference.serving.engine import Scored
+from inference.serving.hydration import Hydration, UserSource
+from inference.serving.schema import (
+    ExplainedItem,
+    ItemFacts,
+    OfferedItem,
+    RankedItem,
+    RankedUser,
+    RankRequest,
+    SlateFacts,
+)
+from inference.serving.select import scores, top_k
+
+TierName = Literal["pair", "aggregate", "neighbour", "default"]
+TIER_NAMES: tuple[TierName, ...] = ("pair", "aggregate", "neighbour", "default")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Scores of all N candidates and the indices of the best, best first; `scored` None: in retrieval order."""
+
+    score: NDArray[np.float64]
+    chosen: list[int]
+    scored: Scored | None
+
+
+def select(request: RankRequest, item_ids: Sequence[str], scored: Scored, conversion_weight: float) -> Selection:
+    """The slate by the model's probabilities."""
+    score = scores(scored.p_click, scored.p_conversion, _bids(request.candidates), conversion_weight)
+    return Selection(score, top_k(score, item_ids, request.k), scored)
+
+
+def select_by_retrieval(request: RankRequest, item_ids: Sequence[str]) -> Selection:
+    """The slate without a model: by retrieval_score, 0 where there is none. Bids have no probability to multiply."""
+    score = np.array([candidate.retrieval_score or 0.0 for candidate in request.candidates], np.float64)
+    return Selection(score, top_k(score, item_ids, request.k), None)
+
+
+def ranked_user(hydration: Hydration) -> RankedUser:
+    """The user's part of the answer."""
+    user = hydration.user
+    known = user.source is not UserSource.DEFAULT
+    return RankedUser(
+        source=user.source.value, age_ms=user.age_ms if known else None, as_of_ms=user.as_of_ms if known else None
+    )
+
+
+def ranked_items(request: RankRequest, hydration: Hydration, selection: Selection) -> list[RankedItem]:
+    """The chosen items with their probabilities and where their representations came from."""
+    chosen = np.array(selection.chosen, np.intp)
+    scored = selection.scored
+    nothing = [None] * len(chosen)
+    columns = zip(
+        selection.chosen,
+        selection.score[chosen].tolist(),
+        scored.p_click[chosen].tolist() if scored else nothing,
+        scored.p_conversion[chosen].tolist() if scored else nothing,
+        hydration.tier[chosen].tolist(),
+        hydration.pair_age_ms[chosen].tolist(),
+        hydration.pair_as_of_ms[chosen].tolist(),
+        hydration.cand_mask[chosen].tolist(),
+        hydration.item_age_ms[chosen].tolist(),
+        strict=True,
+    )
+    return [
+        RankedItem(
+            item_id=request.candidates[index].item_id,
+            score=score,
+            p_click=p_click,
+            p_conversion=p_conversion,
+            source=TIER_NAMES[tier],
+            age_ms=None if tier == Tier.DEFAULT else age_ms,
+            as_of_ms=None if tier == Tier.DEFAULT else as_of_ms,
+            item_source="row" if has_row else "default",
+            item_age_ms=item_age_ms if has_row else None,
+        )
+        for index, score, p_click, p_conversion, tier, age_ms, as_of_ms, has_row, item_age_ms in columns
+    ]
+
+
+def explained_items(request: RankRequest, hydration: Hydration, selection: Selection) -> list[ExplainedItem]:
+    """The same with what the model saw of each."""
+    ranked = ranked_items(request, hydration, selection)
+    return [
+        ExplainedItem(
+            **{name: getattr(item, name) for name in RankedItem.__struct_fields__},
+            explain=_item_facts(request.candidates[index], hydration, index),
+        )
+        for item, index in zip(ranked, selection.chosen, strict=True)
+    ]
+
+
+def slate_facts(hydration: Hydration, scored: Scored | None, conversion_weight: float) -> SlateFacts:
+    """What the model saw of the request."""
+    values, tiers = hydration.user.values, np.bincount(hydration.tier, minlength=len(Tier)).tolist()
+    return SlateFacts(
+        user_norm=0.0 if values is None else float(np.linalg.norm(values)),
+        user_rev=hydration.user.rev,
+        history_rev=hydration.history_rev,
+        num_candidates=len(hydration.tier),
+        num_item_rows=int(hydration.cand_mask.sum()),
+        tiers=dict(zip(TIER_NAMES, tiers, strict=True)),
+        batch_requests=scored.batch_requests if scored else 0,
+        batch_candidates=scored.batch_candidates if scored else 0,
+        conversion_weight=conversion_weight,
+    )
+
+
+def _item_facts(candidate: OfferedItem, hydration: Hydration, index: int) -> ItemFacts:
+    return ItemFacts(
+        row_norm=float(np.linalg.norm(hydration.cand[index])),
+        pair_norm=float(np.linalg.norm(hydration.pair[index])),
+        pair_rev=int(hydration.pair_rev[index]),
+        pair_age_s=float(hydration.pair_age_ms[index]) / 1000,
+        bid=candidate.bid,
+        retrieval_score=candidate.retrieval_score,
+    )
+
+
+def _bids(candidates: Sequence[OfferedItem]) -> NDArray[np.float64]:
+    """[N], NaN where there is none."""
+    return np.array([candidate.bid for candidate in candidates], np.float64)
