@@ -46,6 +46,7 @@ class ProducerOptions:
     queue_max_messages: int = 100_000
     queue_max_kib: int = 65_536
     delivery_timeout_ms: int = 120_000
+    missing_topic_wait_ms: int = 10_000  # a topic just created may not be known to every broker yet
 
     def __post_init__(self) -> None:
         if self.compression not in ("gzip", "none"):
@@ -171,7 +172,7 @@ class Producer:
             "queue.buffering.max.messages": options.queue_max_messages,
             "queue.buffering.max.kbytes": options.queue_max_kib,
             "delivery.timeout.ms": options.delivery_timeout_ms,
-            "topic.metadata.propagation.max.ms": 10_000,  # how long a missing topic is waited for
+            "topic.metadata.propagation.max.ms": options.missing_topic_wait_ms,
             "error_cb": self._on_error,
             "log_level": 2,  # librdkafka's own lines repeat several times a second; error_cb tells the same once
         }
