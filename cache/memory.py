@@ -180,6 +180,10 @@ class MemoryStore:
         self._ask()
         return [self._items.get(item, (0, None))[1] for item in items]
 
+    async def read_items(self, items: Sequence[ItemId]) -> list[tuple[int, bytes | None] | None]:
+        self._ask()
+        return [self._items.get(item) for item in items]
+
     async def read_item_rows(self, release: ModelVersion, items: Sequence[ItemId]) -> list[bytes | None]:
         self._ask()
         return [self._item_rows[release].get(item) for item in items]

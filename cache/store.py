@@ -179,6 +179,10 @@ class Store(Protocol):
         """Features as stored by `write_items`; None for unknown and for deleted items."""
         ...
 
+    async def read_items(self, items: Sequence[ItemId]) -> list[tuple[int, bytes | None] | None]:
+        """Rev and features (None: deleted) as stored by `write_items`; None for items nobody has heard of."""
+        ...
+
     async def read_item_rows(self, release: ModelVersion, items: Sequence[ItemId]) -> list[bytes | None]: ...
 
     async def scan_items(self) -> list[tuple[ItemId, int, bytes | None]]:

@@ -30,8 +30,11 @@ class Items(Part):
         )
 
     async def read_item_features(self, items: Sequence[ItemId]) -> list[bytes | None]:
+        return [found[1] if found else None for found in await self.read_items(items)]
+
+    async def read_items(self, items: Sequence[ItemId]) -> list[tuple[int, bytes | None] | None]:
         values = await self._read([keys.item_features(bucket) for bucket in range(NUM_BUCKETS)], items)
-        return [(value[_REV.size :] or None) if value else None for value in values]
+        return [(_REV.unpack_from(value)[0], value[_REV.size :] or None) if value else None for value in values]
 
     async def read_item_rows(self, release: ModelVersion, items: Sequence[ItemId]) -> list[bytes | None]:
         return await self._read([keys.item_rows(release, bucket) for bucket in range(NUM_BUCKETS)], items)
