@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import os
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -80,7 +81,7 @@ class Kafka:
 
         Raises JarError or JavaError.
         """
-        java = self._java()
+        ensure_jars(self.jars, locked_jars())
         self._log_folder.mkdir(parents=True, exist_ok=True)
         self._settings_file.write_text(
             _SETTINGS.format(
@@ -93,7 +94,7 @@ class Kafka:
         if (self._log_folder / "meta.properties").exists():
             return
         cluster_id = base64.urlsafe_b64encode(b"\0" + uuid.uuid4().bytes[1:]).decode().rstrip("=")  # never begins "-"
-        tool = [*java, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._settings_file)]
+        tool = [*self._java(), "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._settings_file)]
         answer = subprocess.run(tool, capture_output=True, text=True, timeout=FORMAT_TIMEOUT_S, check=False)
         if answer.returncode != 0:
             raise ServerError(f"Kafka could not format {self._log_folder}:\n{answer.stdout}{answer.stderr}")
@@ -125,12 +126,12 @@ class Kafka:
         return self.folder / "log"
 
     def _java(self) -> list[str]:
-        class_path = ensure_jars(self.jars, locked_jars())
+        class_path = [jar.path_in(self.jars).resolve() for jar in locked_jars()]
         return [
             str(find_java()),
             *("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"),
             *("-Djava.awt.headless=true", f"-Dlog4j2.configurationFile={_LOG4J.resolve()}"),
-            *("-cp", ":".join(str(jar.resolve()) for jar in class_path)),
+            *("-cp", os.pathsep.join(str(jar) for jar in class_path)),
         ]
 
 

@@ -32,8 +32,3 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
         return True
-
-
-def port_or_free(default: int) -> int:
-    """`default` when it is free, else another."""
-    return default if is_free(default) else free_port()

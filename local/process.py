@@ -1,8 +1,8 @@
 """Child processes that never outlive us.
 
 Each child leads a session of its own and is killed by the kernel when we die (Linux; elsewhere only a clean end stops
-it). `stop` ends the child, then whatever is left of its process group; a child's children that made sessions of their
-own are found by `kill_descendants`, which needs `adopt_orphans` to have been called.
+it). `stop` ends the child, then what is left of its process group; descendants that made sessions of their own are
+found by `kill_descendants`, which needs `adopt_orphans` to have been called.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -54,6 +54,7 @@ class Child:
             cwd=cwd,
         )
         self.pid = self._process.pid
+        self._group_killed = False
 
     @property
     def status(self) -> int | None:
@@ -72,10 +73,11 @@ class Child:
         return self.kill()
 
     def kill(self) -> int:
-        """SIGKILL to the whole group at once; returns the exit status."""
-        # The group keeps its number while any member lives, so this cannot hit a stranger's unless all are gone.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
+        """SIGKILL to the whole group, once; returns the exit status."""
+        if not self._group_killed:  # later the number may belong to somebody else
+            self._group_killed = True
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
         return self._process.wait()
 
     def wait_exit(self, timeout_s: float) -> bool:
@@ -112,26 +114,43 @@ def descendants_of(pid: int) -> list[int]:
     return found
 
 
-def kill_descendants(timeout_s: float = 5.0) -> list[int]:
-    """SIGKILL all descendants until none is left; returns those that survived `timeout_s`."""
+def carries(pid: int, variable: str) -> bool:
+    """Whether a process was started with `variable` ("NAME=value") in its environment; False for a dead one."""
+    try:
+        return variable.encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+
+
+def kill_descendants(variable: str | None = None, timeout_s: float = 5.0) -> list[int]:
+    """SIGKILL our descendants (those that carry `variable`) until none is left; returns what survives `timeout_s`."""
     deadline = time.monotonic() + timeout_s
-    while remaining := descendants_of(os.getpid()):
-        if time.monotonic() > deadline:
+    while True:
+        remaining = [pid for pid in descendants_of(os.getpid()) if variable is None or carries(pid, variable)]
+        if not remaining or time.monotonic() > deadline:
             return remaining
         for pid in remaining:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
-        reap_orphans(keep=())
+        collect(remaining)
         time.sleep(0.01)
-    return []
 
 
-def reap_orphans(keep: Sequence[int]) -> None:
-    """Collect the status of dead children that nobody else waits for; `keep`: children that somebody does."""
+def collect(pids: Iterable[int]) -> None:
+    """Take the status of ended children, so that they do not stay as zombies."""
+    for pid in pids:
+        with contextlib.suppress(ChildProcessError):  # no child of ours, or somebody has waited for it
+            os.waitpid(pid, os.WNOHANG)
+
+
+def dead_children() -> set[int]:
+    """Children that have ended and that nobody has waited for."""
+    dead = set()
     for pid in children_of(os.getpid()):
-        if pid not in keep:
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, os.WNOHANG)
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                dead.add(pid)
+    return dead
 
 
 def tail(path: Path, num_lines: int = 15) -> str:

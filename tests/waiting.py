@@ -4,19 +4,29 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, overload
 
 T = TypeVar("T")
 
 POLL_S = 0.02
 
 
-async def eventually(condition: Callable[[], T | Awaitable[T]], timeout_s: float = 10.0) -> T:
+@overload
+@overload
+async def eventually(condition: Callable[[], Awaitable[T]], timeout_s: float = 10.0) -> T: ...
+
+
+@overload
+async def eventually(condition: Callable[[], T], timeout_s: float = 10.0) -> T: ...
+
+
+async def eventually(condition: Callable[[], object], timeout_s: float = 10.0) -> object:
     """The first true value of `condition()` (plain or async); AssertionError with the last value after `timeout_s`."""
     deadline = time.monotonic() + timeout_s
     while True:
-        result = condition()
-        value = await result if inspect.isawaitable(result) else result
+        value = condition()
+        if inspect.isawaitable(value):
+            value = await value
         if value:
             return value
         if time.monotonic() > deadline:
