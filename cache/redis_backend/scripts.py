@@ -1,4 +1,9 @@
-"""The Lua scripts: each one atomic step within one key slot."""
+"""The Lua scripts: each one atomic step within one key slot.
+
+A script whose first line is `#!lua` is refused as a whole while the server is full or read-only. Without that line the
+server looks only at the first writing command, and a script that begins with a deletion would write on a full server.
+Scripts that only read, or may only read (`history`), have no such line.
+"""
 
 import hashlib
 from dataclasses import dataclass
@@ -7,6 +12,7 @@ from typing import Final
 
 from cache.redis_backend.command import Argument, Command
 
+_SHEBANG: Final = "#!lua\n"
 _FOLDER: Final = Path(__file__).parent.parent / "scripts"
 _NAMES: Final = (
     "active",
@@ -33,7 +39,7 @@ class Scripts:
     def read(cls) -> "Scripts":
         """Read the scripts that lie beside the package."""
         prelude = (_FOLDER / "row.lua").read_text()
-        sources = {name: prelude + (_FOLDER / f"{name}.lua").read_text() for name in _NAMES}
+        sources = {name: _joined(prelude, (_FOLDER / f"{name}.lua").read_text()) for name in _NAMES}
         # Redis names a script by this hash; it guards nothing.
         digests = {name: hashlib.sha1(source.encode()).hexdigest() for name, source in sources.items()}  # noqa: S324
         return cls(sources, digests)
@@ -41,3 +47,10 @@ class Scripts:
     def call(self, name: str, keys: list[str], args: list[Argument]) -> Command:
         """The command that runs a script."""
         return ("EVALSHA", self.digests[name], len(keys), *keys, *args)
+
+
+def _joined(prelude: str, script: str) -> str:
+    """The prelude before the script, behind its first line if that must stay the first."""
+    if script.startswith(_SHEBANG):
+        return _SHEBANG + prelude + script.removeprefix(_SHEBANG)
+    return prelude + script

@@ -1,3 +1,4 @@
+#!lua
 -- Note retrievals: the newest time of a user stays, times too long ago are dropped.
 -- KEYS: the bucket's sorted set.  ARGV: how long to keep in ms, then time and user of each.
 for i = 2, #ARGV, 2 do

@@ -1,3 +1,4 @@
+#!lua
 -- Store features and rows of items of one bucket whose rev is not below the stored one's.
 -- KEYS: features, then rows and negative answers of each release.
 -- ARGV: for each item its field, value (rev as 8 bytes, then the features), ttl (0: known item), a row per release.

@@ -1,3 +1,4 @@
+#!lua
 -- Store a user's aggregate, if nobody has written pairs since its members were read.
 -- KEYS: rows.  ARGV: the counter that was read with the members, the aggregate or an empty string for none.
 -- Returns 1, or 0 if the members are no longer these.

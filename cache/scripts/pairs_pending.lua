@@ -1,3 +1,4 @@
+#!lua
 -- Mark items as requested, unless they are fresh or already are.
 -- KEYS: rows, index.  ARGV: expiry in ms, then the items.
 -- Returns the positions (from 1) of the items marked now.

@@ -1,3 +1,4 @@
+#!lua
 -- Store pair rows of one user whose rev is not below the stored one's, clear their pending marks, bound the hash.
 -- KEYS: rows, index.  ARGV: ttl, most rows kept, then item and row of each pair.
 -- Returns the number of rows stored. The caller then remakes the aggregate (pairs_aggregate.lua).

@@ -1,3 +1,4 @@
+#!lua
 -- Compare and set which versions of a model are live, staged and previous (an empty string: none).
 -- KEYS: the model's hash.  ARGV: live, staged, previous as expected, then fields and values to store.
 -- Returns 1, or 0 if they are not as expected.

@@ -1,3 +1,4 @@
+#!lua
 -- Store the rows of one user whose rev is not below the stored one's; drop fields that are no longer kept.
 -- KEYS: the user's hash.  ARGV: ttl, number of kept fields, the kept fields, then field and row of each row.
 -- Returns the number of rows stored.

@@ -1,3 +1,4 @@
+#!lua
 -- Raise the watermarks of a topic's partitions; never lower one.
 -- KEYS: the topic's hash.  ARGV: partition and time in ms of each.
 for i = 1, #ARGV, 2 do
