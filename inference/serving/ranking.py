@@ -33,7 +33,6 @@ from inference.serving.schema import PrepareAnswer, PrepareRequest, RankAnswer, 
 from inference.serving.settings import RankerSettings
 from inference.serving.slate import (
     Selection,
-    explained_items,
     ranked_items,
     ranked_user,
     select,
@@ -212,20 +211,20 @@ class Ranker:
             call.reasons.append(Reason.WATERMARK_MISSING)
         elif behind_ms > self._settings.max_behind_ms:
             call.reasons.append(Reason.BEHIND)
-        explain, weight = request.explain, call.release.manifest.conversion_weight
+        weight = call.release.manifest.conversion_weight
         answer = RankAnswer(
             request_id=request.request_id,
             user_id=request.user_id,
             model=version.model,
             version=version.version,
             variant=call.variant,
-            items=(explained_items if explain else ranked_items)(request, call.hydration, selection),
+            items=ranked_items(request, call.hydration, selection),
             user=ranked_user(call.hydration),
             behind_ms=behind_ms,
             degraded=[reason.value for reason in call.reasons],
             stages_ms={name: round(seconds * 1000, 3) for name, seconds in call.stages_s.items()}
             | {"total": round(call.deadline.elapsed_s() * 1000, 3)},
-            explain=slate_facts(call.hydration, selection.scored, weight) if explain else None,
+            explain=slate_facts(call.hydration, selection.scored, weight) if request.explain else None,
         )
         if call.deadline.passed:
             raise past_deadline(call.deadline.deadline_ms)

@@ -63,7 +63,7 @@ class ItemFacts(Struct, frozen=True, kw_only=True):
     retrieval_score: float | None
 
 
-class RankedItem(Struct, frozen=True, kw_only=True):
+class RankedItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One item of the slate. The probabilities are null if the model did not score it (see `degraded`).
 
     `source` tells where the pair representation came from, `age_ms` and `as_of_ms` its age and newest event;
@@ -79,12 +79,7 @@ class RankedItem(Struct, frozen=True, kw_only=True):
     as_of_ms: int | None
     item_source: Literal["row", "default"]
     item_age_ms: int | None
-
-
-class ExplainedItem(RankedItem, frozen=True, kw_only=True):
-    """A ranked item with what the model saw of it."""
-
-    explain: ItemFacts
+    explain: ItemFacts | None = None
 
 
 class RankedUser(Struct, frozen=True, kw_only=True):
@@ -117,7 +112,7 @@ class RankAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
     model: str
     version: str
     variant: str
-    items: list[RankedItem] | list[ExplainedItem]
+    items: list[RankedItem]
     user: RankedUser
     behind_ms: int | None
     degraded: list[str]

@@ -11,7 +11,6 @@ from inference.protocol import Tier
 from inference.serving.engine import Scored
 from inference.serving.hydration import Hydration, UserSource
 from inference.serving.schema import (
-    ExplainedItem,
     ItemFacts,
     OfferedItem,
     RankedItem,
@@ -83,20 +82,9 @@ def ranked_items(request: RankRequest, hydration: Hydration, selection: Selectio
             as_of_ms=None if tier == Tier.DEFAULT else as_of_ms,
             item_source="row" if has_row else "default",
             item_age_ms=item_age_ms if has_row else None,
+            explain=_item_facts(request.candidates[index], hydration, index) if request.explain else None,
         )
         for index, score, p_click, p_conversion, tier, age_ms, as_of_ms, has_row, item_age_ms in columns
-    ]
-
-
-def explained_items(request: RankRequest, hydration: Hydration, selection: Selection) -> list[ExplainedItem]:
-    """The same with what the model saw of each."""
-    ranked = ranked_items(request, hydration, selection)
-    return [
-        ExplainedItem(
-            **{name: getattr(item, name) for name in RankedItem.__struct_fields__},
-            explain=_item_facts(request.candidates[index], hydration, index),
-        )
-        for item, index in zip(ranked, selection.chosen, strict=True)
     ]
 
 

@@ -1,0 +1,167 @@
+"""`python -m inference release`: which versions there are, and the moves between staged, live and previous."""
+
+import argparse
+import asyncio
+import json
+import shutil
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import orjson
+
+from cache.store import ReleaseState, Store, StoreRefused, StoreUnavailable
+from inference import switch
+from inference.commands.addresses import open_store
+from inference.coverage import Condition, switch_conditions
+from inference.manifest import ReleaseError
+from inference.release import load_release
+from inference.release_log import publish_releases
+from runtime.ids import ModelVersion
+from runtime.settings import model_name
+
+RELEASES = Path("var/releases")
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the command and its arguments."""
+    parser = subparsers.add_parser(
+        "release",
+        help="list, stage, promote and roll back releases",
+        description="A version is staged (agents write its rows, rankers load it), promoted to live when every item, "
+        "nearly all active users and most pairs have rows and every ranker has it, and rolled back by the same switch.",
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    bundle = actions.add_parser("publish-bundle", help="verify a bundle and copy it to where releases are kept")
+    bundle.add_argument("bundle", type=Path, help="directory with manifest.json and weights.safetensors")
+    bundle.add_argument("--releases", type=Path, default=RELEASES, help="where releases are kept (default %(default)s)")
+    stage = actions.add_parser("stage", help="stage the bundle of a version")
+    stage.add_argument("location", type=Path, help=f"directory of the bundle, or its name in {RELEASES}")
+    promote = actions.add_parser("promote", help="make the staged version live")
+    promote.add_argument("--force", action="store_true", help="even if a condition does not hold")
+    rollback = actions.add_parser("rollback", help="make the previous version live again")
+    listing = actions.add_parser("list", help="show live, staged and previous, and the conditions of a switch")
+    for action in (bundle, stage, promote, rollback, listing):
+        action.add_argument("--model", default=model_name(), help="model name (default %(default)s)")
+        action.add_argument("--json", action="store_true", help="print JSON")
+        action.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it; 1 if it was refused."""
+    try:
+        return publish_bundle(args) if args.action == "publish-bundle" else asyncio.run(_with_store(args))
+    except (switch.SwitchRefused, ReleaseError, StoreUnavailable, StoreRefused, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def publish_bundle(args: argparse.Namespace) -> int:
+    """Copy the bundle under its version; a version is never overwritten."""
+    release = load_release(args.bundle)
+    target = args.releases / release.model_version.version
+    if target.exists():
+        if load_release(target).sha256 != release.sha256:
+            raise FileExistsError(f"{target} exists and is another bundle; a version is never overwritten")
+    else:
+        args.releases.mkdir(parents=True, exist_ok=True)
+        temporary = args.releases / f".copying-{uuid.uuid4().hex}"
+        shutil.copytree(args.bundle, temporary)
+        temporary.rename(target)
+    _print(args, {"version": release.model_version.version, "location": str(target), "sha256": release.sha256})
+    return 0
+
+
+async def _with_store(args: argparse.Namespace) -> int:
+    store = open_store()
+    try:
+        actions = {"list": _list, "stage": _stage, "promote": _promote, "rollback": _rollback}
+        return await actions[args.action](store, args)
+    finally:
+        await store.close()
+
+
+async def _list(store: Store, args: argparse.Namespace) -> int:
+    state = await store.read_release(args.model)
+    conditions = await _conditions(store, state, args.model)
+    entries = {version: json.loads(entry) for version, entry in state.entries.items()}
+    facts = {"model": args.model, "live": state.live, "staged": state.staged, "previous": state.previous}
+    if args.json:
+        _print(args, facts | {"entries": entries, "conditions": conditions})
+        return 0
+    for name in ("live", "staged", "previous"):
+        version = facts[name]
+        print(f"{name:<9} {version or '-'}  {entries.get(version or '', {}).get('location', '')}".rstrip())
+    _print_conditions(conditions)
+    return 0
+
+
+async def _stage(store: Store, args: argparse.Namespace) -> int:
+    location = args.location if args.location.exists() else RELEASES / args.location
+    release = load_release(location)
+    if release.model_version.model != args.model:
+        raise switch.SwitchRefused(f"{location} is a release of {release.model_version.model}, not of {args.model}")
+    before = await store.read_release(args.model)
+    after = switch.stage(before, release.model_version.version, str(location), release.sha256, _now_ms())
+    return await _change(store, args, before, after)
+
+
+async def _promote(store: Store, args: argparse.Namespace) -> int:
+    before = await store.read_release(args.model)
+    after = switch.promote(before, _now_ms())
+    conditions = await _conditions(store, before, args.model)
+    if not args.json:
+        _print_conditions(conditions)
+    failed = [condition.name for condition in conditions if not condition.holds]
+    if failed and not args.force:
+        raise switch.SwitchRefused(f"not promoted, {', '.join(failed)} not ready; wait, or use --force")
+    if failed:
+        print(f"warning: promoted although {', '.join(failed)} are not ready", file=sys.stderr)
+    if left_ms := switch.young_previous_ms(before, _now_ms()):
+        print(f"warning: {before.previous} is given up {left_ms / 60_000:.0f} min early", file=sys.stderr)
+    return await _change(store, args, before, after)
+
+
+async def _rollback(store: Store, args: argparse.Namespace) -> int:
+    before = await store.read_release(args.model)
+    return await _change(store, args, before, switch.roll_back(before, _now_ms()))
+
+
+async def _change(store: Store, args: argparse.Namespace, before: ReleaseState, after: ReleaseState) -> int:
+    """Compare and set, write the log, give up the rows of what is no longer kept."""
+    if not await store.change_release(args.model, before, after):
+        raise switch.SwitchRefused("somebody else has changed the release meanwhile; look again with `release list`")
+    gone = switch.retired(before, after)
+    published = await publish_releases(args.model, before, after)
+    if not published:
+        print("warning: Kafka is not there, the log of releases misses this change", file=sys.stderr)
+    for version in gone:
+        await store.drop_version(ModelVersion(args.model, version))
+    _print(args, {"live": after.live, "staged": after.staged, "previous": after.previous, "retired": gone})
+    return 0
+
+
+async def _conditions(store: Store, state: ReleaseState, model: str) -> list[Condition]:
+    if state.staged is None:
+        return []
+    location = Path(json.loads(state.entries[state.staged])["location"])
+    manifest = load_release(location).manifest
+    live = None if state.live is None else ModelVersion(model, state.live)
+    return await switch_conditions(store, manifest, live, _now_ms())
+
+
+def _print_conditions(conditions: list[Condition]) -> None:
+    for condition in conditions:
+        print(f"{'ok  ' if condition.holds else 'wait'}      {condition.name:<8} {condition.detail}")
+
+
+def _print(args: argparse.Namespace, facts: dict[str, object]) -> None:
+    if args.json:
+        print(orjson.dumps(facts, option=orjson.OPT_INDENT_2).decode())
+    else:
+        print("\n".join(f"{name:<9} {value or '-'}" for name, value in facts.items() if value != []))
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
