@@ -46,6 +46,7 @@ class Valkey:
             "bind": LOOPBACK,
             "dir": str(self.folder.resolve()),
             "daemonize": "no",
+            "set-proc-title": "no",  # it would overwrite the environment, by which the runner knows its processes
             "save": "",
             "maxmemory": self.max_memory,
             "maxmemory-policy": "volatile-lru",  # history, items and releases have no TTL and are never evicted
