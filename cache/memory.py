@@ -138,7 +138,7 @@ class MemoryStore:
             left = {release: row for release, row in rows.items() if release in kept or release in write.rows}
             self._user_rows[write.user] = left | stored
             if stored:
-                self._user_expiry[write.user] = now_ms + ttl_ms
+                self._user_expiry[write.user] = max(now_ms + ttl_ms, self._user_expiry.get(write.user, 0))
             num_stored += len(stored)
         return num_stored
 

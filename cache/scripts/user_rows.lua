@@ -24,6 +24,6 @@ for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
   end
 end
 if num_stored > 0 then
-  redis.call('PEXPIREAT', KEYS[1], digits(expires))
+  live_until(KEYS[1], expires)  -- a negative answer must not shorten the life of the other releases' rows
 end
 return num_stored

@@ -2,7 +2,7 @@
 
 import time
 
-from cache.row import RowKind
+from cache.row import RowKind, encode_empty
 from cache.store import Store, UserRowWrite
 from runtime.ids import UserId
 from tests.integration.cache.rows import ALICE, BOB, LIVE, MINUTE_MS, OTHER, STAGED, read, user_row, value_of
@@ -62,6 +62,19 @@ async def test_rows_are_gone_after_their_time(store: Store) -> None:
         return await store.read_user_rows(LIVE, [ALICE]) == [None]
 
     await eventually(gone)
+
+
+async def test_short_lived_row_does_not_shorten_the_life_of_another(store: Store) -> None:
+    await store.write_user_rows([UserRowWrite(ALICE, {LIVE: user_row(1)})], [LIVE, STAGED], MINUTE_MS)
+    negative = encode_empty(RowKind.USER, STAGED, rev=0, as_of_ms=0)
+    await store.write_user_rows([UserRowWrite(ALICE, {STAGED: negative})], [LIVE, STAGED], 30)
+
+    async def negative_answer_expired() -> bool:
+        [found] = await store.read_user_rows(STAGED, [ALICE])
+        return bool(read(found, RowKind.USER, STAGED, time.time_ns() // 1_000_000).expired[0])
+
+    await eventually(negative_answer_expired)
+    assert await read_value(store) == 1.0
 
 
 async def test_activity_is_remembered_and_its_newest_time_stays(store: Store) -> None:
