@@ -129,7 +129,7 @@ class Runner:
                     running.keeper = asyncio.create_task(self._keep(running, time.monotonic()))
                 return
             if child.status is None:
-                raise self._start_error(running, f"was not ready after {service.ready_timeout_s:.0f} s")
+                raise self._start_error(running, _not_ready(service))
             if service.one_shot or attempt == STARTS_BEFORE_READY:
                 raise self._start_error(running, f"ended with status {child.status}")
             await asyncio.sleep(self._backoff.delay_s(attempt))
@@ -188,7 +188,7 @@ class Runner:
                 running.ready.set()
                 self._say(f"{name}: ready again")
             elif child.status is None:
-                self._say(f"{name}: not ready after {running.service.ready_timeout_s:.0f} s, killed{running.where}")
+                self._say(f"{name} {_not_ready(running.service)}; killed{running.where}")
                 child.kill()
 
     async def _stop_one(self, running: _Running) -> None:
@@ -200,7 +200,7 @@ class Runner:
                     async with asyncio.timeout(running.service.stop_timeout_s):
                         await ended(child)
                 if child.status is None:
-                    self._say(f"{running.service.name}: did not stop in {running.service.stop_timeout_s:.0f} s, killed")
+                    self._say(f"{running.service.name}: did not stop in {running.service.stop_timeout_s:g} s, killed")
             child.kill()
         if running.log is not None:
             running.log.close()
@@ -216,6 +216,11 @@ class Runner:
     def _start_error(self, running: _Running, what: str) -> StartError:
         last = f"; its log ends with:\n{tail(running.log.path)}" if running.log is not None else ""
         return StartError(f"{running.service.name} {what}{running.where}{last}")
+
+
+def _not_ready(service: Service) -> str:
+    reason = f": {service.why_not()}" if service.why_not is not None else ""
+    return f"was not ready after {service.ready_timeout_s:g} s{reason}"
 
 
 def _how_started(service: Service, seconds: float) -> str:

@@ -17,6 +17,7 @@ class Service:
     env: Mapping[str, str] = field(default_factory=dict)  # added to ours
     prepare: Callable[[], object] | None = None  # before every start, in a thread
     is_ready: Callable[[], bool] | None = None  # in a thread, with a timeout of its own; None: ready once started
+    why_not: Callable[[], str] | None = None  # what the last `is_ready` saw, for messages
     one_shot: bool = False
     address: str | None = None  # shown on the screen
     ready_timeout_s: float = 60.0

@@ -19,7 +19,7 @@ from typing import IO, Self
 
 from local.kafka import Kafka
 from local.ports import LOOPBACK, free_port, is_free
-from local.probe import answers_ok
+from local.probe import HttpProbe
 from local.runner import Runner
 from local.service import Service
 from local.settings import ROOT, LocalSettings
@@ -30,6 +30,7 @@ AGENTS = ("user_refresh", "item_inference", "speculation", "pair_inference")
 KAFKA_VARIABLE = "SOLARIS_KAFKA_BOOTSTRAP"
 REDIS_VARIABLE = "SOLARIS_REDIS_URL"
 REBUILD_TIMEOUT_S = 1800.0
+STOP_TIMEOUT_S = 25.0  # agents end by themselves after 20 s
 IMPORT_TIMEOUT_S = 120.0  # torch alone takes seconds, and everything starts at once
 
 
@@ -110,8 +111,8 @@ class Stack:
     async def start_processes(self) -> None:
         """Rebuild the store if it has lost something, then agents, ranker and lag monitor. After `start_base`."""
         await self.start(self._command("rebuild", "streams", "rebuild", "--if-needed", timeout_s=REBUILD_TIMEOUT_S))
-        await self.start(*(self._agent(name, self._settings.agent_port + index) for index, name in enumerate(AGENTS)))
-        await self.start(self._ranker(), self._lag())
+        agents = [self._agent(name, self._settings.agent_port + index) for index, name in enumerate(AGENTS)]
+        await self.start(*agents, self._ranker(), self._lag())
 
     async def start(self, *services: Service) -> None:
         """Start services of your own beside ours, then write the addresses anew."""
@@ -166,29 +167,29 @@ class Stack:
         return Service(name, command, self.env, one_shot=True, ready_timeout_s=timeout_s)
 
     def _agent(self, name: str, wish: int) -> Service:
-        port = self._port(name, wish)
-        web = ("--web-bind", LOOPBACK, "--web-port", str(port))
-        command = (sys.executable, "-m", "faust", "-A", f"streams.{name}", "worker", *web)
-        return self._web_service(name, command, self.env, port)
+        command = (sys.executable, "-m", "faust", "-A", f"streams.{name}", "worker")
+        return self._web_service(name, command, "SOLARIS_AGENT_PORT", wish)
 
     def _ranker(self) -> Service:
-        port = self._port("ranker", self._settings.ranker_port)
-        env = {**self.env, "SOLARIS_RANKER_PORT": str(port)}
-        return self._web_service("ranker", (sys.executable, "-m", "inference", "serve"), env, port)
+        command = (sys.executable, "-m", "inference", "serve")
+        return self._web_service("ranker", command, "SOLARIS_RANKER_PORT", self._settings.ranker_port)
 
     def _lag(self) -> Service:
-        port = self._port("lag", self._settings.lag_port)
-        command = (sys.executable, "-m", "streams", "lag", "--serve", "--port", str(port))
-        return self._web_service("lag", command, self.env, port)
+        command = (sys.executable, "-m", "streams", "lag", "--serve")
+        return self._web_service("lag", command, "SOLARIS_LAG_PORT", self._settings.lag_port)
 
-    def _web_service(self, name: str, command: tuple[str, ...], env: Mapping[str, str], port: int) -> Service:
+    def _web_service(self, name: str, command: tuple[str, ...], port_variable: str, wish: int) -> Service:
+        port = self._port(name, wish)
         url = f"http://{LOOPBACK}:{port}"
         self.addresses[name] = url
+        probe = HttpProbe(f"{url}/readyz")
         return Service(
             name,
             command,
-            env,
-            is_ready=lambda: answers_ok(url + "/readyz"),
+            {**self.env, port_variable: str(port)},
+            is_ready=probe.is_ready,
+            why_not=probe.why_not,
             address=url,
             ready_timeout_s=IMPORT_TIMEOUT_S,
+            stop_timeout_s=STOP_TIMEOUT_S,
         )

@@ -123,8 +123,9 @@ async def test_a_service_that_never_gets_ready_ends_the_start_with_its_last_line
 
 
 async def test_a_service_that_is_not_ready_in_time_is_named(runner: Runner, services: Services) -> None:
-    asleep = services.python("asleep", "import time; time.sleep(60)", is_ready=lambda: False, ready_timeout_s=0.3)
-    with pytest.raises(StartError, match="asleep was not ready after 0 s"):
+    options = {"is_ready": lambda: False, "why_not": lambda: "no release yet", "ready_timeout_s": 0.3}
+    asleep = services.python("asleep", "import time; time.sleep(60)", **options)
+    with pytest.raises(StartError, match=r"asleep was not ready after 0\.3 s: no release yet"):
         await runner.start(asleep)
     await runner.stop()
     assert services.alive() == []
@@ -162,7 +163,7 @@ time.sleep(60)
     await runner.start(services.python("deaf", code, is_ready=lambda: "deaf" in services.lines(), stop_timeout_s=0.3))
     await runner.stop()
     assert services.alive() == []
-    assert "deaf: did not stop in 0 s, killed" in said
+    assert "deaf: did not stop in 0.3 s, killed" in said
 
 
 async def test_orphans_in_sessions_of_their_own_are_killed_though_they_hold_the_output(
