@@ -3,17 +3,15 @@
 The clock is passed in; every row's `computed_ms` and every expiry come from it.
 """
 
-from bisect import insort
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from cache.aggregate import aggregate_row
-from cache.limits import ACTIVE_KEPT_MS, DEFAULT_HISTORY_LENGTH, MAX_PAIRS, check_history_length, check_row
+from cache.limits import ACTIVE_KEPT_MS, DEFAULT_HISTORY_LENGTH, check_history_length, check_row
+from cache.memory_state import HistoryState, PairState
 from cache.row import rev_of, stamped, times_of
 from cache.store import (
     History,
-    HistoryEvent,
     HistoryResult,
     HistoryUpdate,
     Hydrated,
@@ -28,50 +26,6 @@ from runtime.clock import Clock, SystemClock
 from runtime.ids import NUM_BUCKETS, ItemId, ModelVersion, UserId
 
 
-@dataclass(slots=True)
-class _History:
-    rev: int = 0
-    order: list[tuple[int, bytes]] = field(default_factory=list)  # (event time, event id), ascending
-    payloads: dict[bytes, bytes] = field(default_factory=dict)
-
-    def insert(self, event: HistoryEvent, length: int) -> bool:
-        """Whether the event changed the history."""
-        place = (event.event_time_ms, event.event_id.encode())
-        if place[1] in self.payloads or (len(self.order) >= length and place < self.order[0]):
-            return False
-        insort(self.order, place)
-        self.payloads[place[1]] = event.payload
-        self.trim(length)
-        self.rev = max(self.rev, event.offset + 1)
-        return True
-
-    def trim(self, length: int) -> None:
-        while len(self.order) > length:
-            del self.payloads[self.order.pop(0)[1]]
-
-    def read(self, user: UserId) -> History:
-        payloads = tuple(self.payloads[event_id] for _, event_id in self.order)
-        return History(user, self.rev, payloads, self.order[-1][0] if self.order else 0)
-
-
-@dataclass(slots=True)
-class _Pairs:
-    rows: dict[ItemId, bytes] = field(default_factory=dict)
-    pending: dict[ItemId, int] = field(default_factory=dict)
-    aggregate: bytes | None = None
-
-    def drop_expired(self, now_ms: int) -> None:
-        self.rows = {item: row for item, row in self.rows.items() if times_of(row)[1] > now_ms}
-        self.pending = {item: expires_ms for item, expires_ms in self.pending.items() if expires_ms > now_ms}
-        if not self.rows:
-            self.aggregate = None
-
-    def trim(self) -> None:
-        by_expiry = sorted(self.rows, key=lambda item: (times_of(self.rows[item])[1], item.encode()))
-        for item in by_expiry[: max(len(self.rows) - MAX_PAIRS, 0)]:
-            del self.rows[item]
-
-
 class MemoryStore:
     """`cache.store.Store` in memory. Set `unavailable` to a reason to make every call raise StoreUnavailable."""
 
@@ -79,13 +33,13 @@ class MemoryStore:
         self.unavailable: str | None = None
         self._clock = clock or SystemClock()
         self._history_length = check_history_length(history_length)
-        self._histories: defaultdict[UserId, _History] = defaultdict(_History)
+        self._histories: defaultdict[UserId, HistoryState] = defaultdict(HistoryState)
         self._user_rows: dict[UserId, dict[ModelVersion, bytes]] = {}
         self._user_expiry: dict[UserId, int] = {}
         self._active: dict[UserId, int] = {}
         self._items: dict[ItemId, tuple[int, bytes | None]] = {}
         self._item_rows: defaultdict[ModelVersion, dict[ItemId, bytes]] = defaultdict(dict)
-        self._pairs: defaultdict[tuple[ModelVersion, UserId], _Pairs] = defaultdict(_Pairs)
+        self._pairs: defaultdict[tuple[ModelVersion, UserId], PairState] = defaultdict(PairState)
         self._releases: dict[str, ReleaseState] = {}
         self._ready: defaultdict[ModelVersion, dict[str, int]] = defaultdict(dict)
         self._watermarks: defaultdict[str, dict[int, int]] = defaultdict(dict)
@@ -283,7 +237,7 @@ class MemoryStore:
     def _user_row(self, release: ModelVersion, user: UserId) -> bytes | None:
         return self._live_user_rows(user).get(release)
 
-    def _live_pairs(self, release: ModelVersion, user: UserId) -> _Pairs:
+    def _live_pairs(self, release: ModelVersion, user: UserId) -> PairState:
         pairs = self._pairs[release, user]
         pairs.drop_expired(self._clock.now_ms())
         return pairs

@@ -23,17 +23,29 @@ A header of 64 bytes, little-endian, then the values, padded with zeros to a mul
 Integers stay below 2^53, since Redis' Lua knows only doubles.
 """
 
-import struct
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cache.checksum import checksum
+from cache.header import (
+    FORMAT,
+    HEADER,
+    HEADER_BYTES,
+    LEFT_OUT,
+    MAGIC,
+    MAX_INTEGER,
+    PADDING,
+    RowKind,
+    rev_check,
+    rev_of,
+    stamped,
+    times_of,
+    version_tag,
+    width_of,
+)
 from cache.quantise import RowDtype, dequantise, num_bytes, quantise
 from runtime.ids import ModelVersion
 
@@ -52,45 +64,6 @@ __all__ = [
     "width_of",
 ]
 
-MAGIC: Final = 0x5253
-FORMAT: Final = 1
-HEADER_BYTES: Final = 64
-PADDING: Final = 16
-MAX_INTEGER: Final = 1 << 53
-_STAMP: Final = struct.Struct("<QQ")  # computed_ms and expires_ms
-_STAMP_AT: Final = 32
-_REV_WEIGHTS: Final = np.arange(1, 16, 2, dtype=np.uint16)
-_LEFT_OUT: Final = (4, 5, 7)  # words of computed_ms, expires_ms and the checksum
-
-HEADER: Final = np.dtype(
-    [
-        ("magic", "<u2"),
-        ("format", "u1"),
-        ("dtype", "u1"),
-        ("kind", "u1"),
-        ("reserved", "u1"),
-        ("rev_check", "<u2"),
-        ("width", "<u4"),
-        ("version_tag", "<u4"),
-        ("rev", "<u8"),
-        ("as_of_ms", "<u8"),
-        ("computed_ms", "<u8"),
-        ("expires_ms", "<u8"),
-        ("scale", "<f4"),
-        ("offset", "<f4"),
-        ("checksum", "<u8"),
-    ]
-)
-
-
-class RowKind(IntEnum):
-    """What a row describes."""
-
-    USER = 1
-    ITEM = 2
-    PAIR = 3
-    AGGREGATE = 4
-
 
 @dataclass(frozen=True, slots=True)
 class DecodedRows:
@@ -108,11 +81,6 @@ class DecodedRows:
     as_of_ms: NDArray[np.int64]  # [N]
     computed_ms: NDArray[np.int64]  # [N]
     expires_ms: NDArray[np.int64]  # [N] 0 for never
-
-
-def version_tag(release: ModelVersion) -> int:
-    """What the header says of the release: crc32 of `<model>:<version>`."""
-    return zlib.crc32(str(release).encode())
 
 
 def encode_rows(
@@ -173,30 +141,6 @@ def decode_rows(
     return decoded
 
 
-def stamped(row: bytes, computed_ms: int, expires_ms: int) -> bytes:
-    """The row with the two times that the store writes."""
-    return row[:_STAMP_AT] + _STAMP.pack(computed_ms, expires_ms) + row[_STAMP_AT + _STAMP.size :]
-
-
-def times_of(row: bytes) -> tuple[int, int]:
-    """computed_ms and expires_ms of a row at least as long as a header."""
-    computed_ms, expires_ms = _STAMP.unpack_from(row, _STAMP_AT)
-    return computed_ms, expires_ms
-
-
-def rev_of(row: bytes | None) -> int:
-    """The row's rev; -1 for no row and for one whose rev is damaged, so that any write replaces it."""
-    if row is None or len(row) < HEADER_BYTES:
-        return -1
-    check = 1 + sum(byte * (2 * i + 1) for i, byte in enumerate(row[16:24]))
-    return int.from_bytes(row[16:24], "little") if check == int.from_bytes(row[6:8], "little") else -1
-
-
-def width_of(row: bytes) -> int:
-    """Number of values that the header claims."""
-    return int.from_bytes(row[8:12], "little")
-
-
 def _packed(
     kind: RowKind,
     release: ModelVersion,
@@ -217,14 +161,14 @@ def _packed(
     header["magic"], header["format"], header["dtype"], header["kind"] = MAGIC, FORMAT, dtype, kind
     header["width"], header["version_tag"] = width, version_tag(release)
     header["rev"], header["as_of_ms"] = rev, as_of_ms
-    header["rev_check"] = _rev_check(header["rev"])
+    header["rev_check"] = rev_check(header["rev"])
     header["scale"], header["offset"] = scale, offset
     length = HEADER_BYTES + _padded(data.shape[1])
     packed = np.zeros((n, length), np.uint8)
     packed[:, :HEADER_BYTES] = header.view(np.uint8).reshape(n, HEADER_BYTES)
     packed[:, HEADER_BYTES : HEADER_BYTES + data.shape[1]] = data
     words = packed.view("<u8")
-    words[:, 7] = checksum(words, _LEFT_OUT)
+    words[:, 7] = checksum(words, LEFT_OUT)
     joined = packed.tobytes()
     return [joined[start : start + length] for start in range(0, n * length, length)]
 
@@ -247,7 +191,7 @@ def _decode_equal(
     sound &= np.isfinite(header["scale"]) & np.isfinite(header["offset"])
     for name in ("rev", "as_of_ms", "computed_ms", "expires_ms"):
         sound &= header[name] < MAX_INTEGER
-    sound &= header["checksum"] == checksum(data.view("<u8"), _LEFT_OUT)
+    sound &= header["checksum"] == checksum(data.view("<u8"), LEFT_OUT)
     known = empty.copy()
     for dtype in RowDtype:
         size = num_bytes(dtype, width)
@@ -269,12 +213,6 @@ def _decode_equal(
     decoded.expired[places] = expired
     for name in ("rev", "as_of_ms", "computed_ms", "expires_ms"):
         getattr(decoded, name)[places] = np.where(sound, header[name], 0)
-
-
-def _rev_check(rev: NDArray[np.uint64]) -> NDArray[np.uint16]:
-    parts = np.ascontiguousarray(rev).view(np.uint8).reshape(-1, 8).astype(np.uint16)
-    check: NDArray[np.uint16] = np.uint16(1) + (parts * _REV_WEIGHTS).sum(axis=1, dtype=np.uint16)
-    return check
 
 
 def _padded(size: int) -> int:
