@@ -1,0 +1,35 @@
+"""`SOLARIS_AGENT_*`: what every agent can be told."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cache.limits import DEFAULT_HISTORY_LENGTH
+from runtime.environment import load
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """One agent process. `port` 0 takes a free one; `num_threads` are torch's, in the one thread that computes."""
+
+    port: int = 8010
+    batch_max: int = 500
+    batch_within_ms: int = 20  # a batch that is not full waits this long: the larger part of event to effect
+    num_threads: int = 1
+    history_length: int = DEFAULT_HISTORY_LENGTH
+    stop_grace_ms: int = 20_000  # after SIGTERM; a body that is not done by then ends uncommitted
+    stuck_after_ms: int = 30_000  # without a commit or a beat of the body while there is lag
+    watermark_ms: int = 500
+    dead_letter_timeout_ms: int = 30_000
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port < 65_536:
+            raise ValueError(f"port is {self.port}; 0 to 65535 are allowed")
+        for name in self.__slots__:
+            if name != "port" and getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+
+
+def agent_settings(environ: Mapping[str, str] | None = None) -> AgentSettings:
+    """Read `SOLARIS_AGENT_*`; raises SettingsError."""
+    return load(AgentSettings, "SOLARIS_AGENT", os.environ if environ is None else environ)
