@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+from confluent_kafka.admin import AdminClient, ClusterMetadata, ConfigResource, NewTopic, ResourceType
 
 from runtime.settings import KafkaSettings
 from streams.wire.topics import MAX_RECORD_BYTES, TOPICS, TopicSpec
@@ -143,11 +143,29 @@ class Admin:
             for group, future in futures.items()
         }
 
-    def _topic_partitions(self) -> dict[str, int]:
+    def group_names(self) -> list[str]:
+        """All groups on the broker that this user may see."""
+        listed = self._result("listing groups", self.client.list_consumer_groups(request_timeout=self._timeout_s))
+        return sorted(group.group_id for group in listed.valid)
+
+    def group_members(self, groups: Iterable[str]) -> dict[str, tuple[str, int]]:
+        """State (STABLE, EMPTY, ...) and number of members of each group; DEAD and 0 for one that does not exist."""
+        names = list(groups)
+        if not names:
+            return {}
+        futures = self.client.describe_consumer_groups(names, request_timeout=self._timeout_s)
+        described = {name: self._result(f"describing group {name}", future) for name, future in futures.items()}
+        return {name: (group.state.name, len(group.members)) for name, group in described.items()}
+
+    def metadata(self) -> ClusterMetadata:
+        """Brokers, topics and partitions."""
         try:
-            topics = self.client.list_topics(timeout=self._timeout_s).topics
+            return self.client.list_topics(timeout=self._timeout_s)
         except KafkaException as error:
             raise self._failure("listing topics", error) from None
+
+    def _topic_partitions(self) -> dict[str, int]:
+        topics = self.metadata().topics
         return {name: len(topic.partitions) for name, topic in topics.items() if topic.error is None}
 
     def _result(self, what: str, future: Future[T]) -> T:
