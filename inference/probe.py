@@ -1,7 +1,7 @@
 """How long it takes until an answer includes an event: one marked click, followed through every hop.
 
-The hops: producer -> topic -> user refresh -> history -> user row -> ranker. The click is real in all but its id and its
-`surface`; it belongs to a user of the probe's own, so that nobody's slate is moved by it.
+The hops: producer -> topic -> user refresh -> history -> user row -> ranker. The click is real in all but its id and
+its `surface`; it belongs to a user of the probe's own, so that nobody's slate is moved by it.
 """
 
 import asyncio

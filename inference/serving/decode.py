@@ -57,8 +57,6 @@ def _decode(decoder: msgspec.json.Decoder[R], body: bytes) -> R:
         raise invalid(message.replace("`$.", "`").replace(" - at `$`", ""), _param(message)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise invalid(f"the body is not JSON: {error}", None) from None
-    except RecursionError:
-        raise invalid("the body is nested too deeply", None) from None
 
 
 def _param(message: str) -> str | None:

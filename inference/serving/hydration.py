@@ -7,6 +7,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from cache.policy import Ages, ages_of, resolve_pairs
 from cache.row import DecodedRows, RowKind, decode_rows
 from cache.store import Hydrated
 from inference import metrics
@@ -67,28 +68,29 @@ def hydrate_items(found: Hydrated, items: Sequence[ItemId], manifest: Manifest, 
     release = manifest.model_version
     rows = decode_rows(found.item_rows, RowKind.ITEM, release, manifest.item_width, now_ms)
     pairs = decode_rows(found.pair_rows, RowKind.PAIR, release, manifest.pair_width, now_ms)
+    aggregate = None
+    if found.aggregate is not None:
+        aggregate = decode_rows([found.aggregate], RowKind.AGGREGATE, release, manifest.pair_width, now_ms)
+    resolved = resolve_pairs(pairs, aggregate, now_ms)
     hydration = Hydration(
         history_rev=found.rev,
         cand=rows.values,
         cand_mask=rows.present,
-        item_age_ms=_ages(rows, now_ms),
-        pair=pairs.values,
-        tier=np.where(pairs.present, np.int32(Tier.PAIR), np.int32(Tier.DEFAULT)),
-        pair_age_ms=_ages(pairs, now_ms),
-        pair_as_of_ms=np.where(pairs.present, pairs.as_of_ms, 0),
-        pair_rev=np.where(pairs.present, pairs.rev, 0),
+        item_age_ms=_counted(ages_of(rows, now_ms)),
+        pair=resolved.values,
+        tier=resolved.tier,
+        pair_age_ms=_counted(resolved.ages),
+        pair_as_of_ms=resolved.as_of_ms,
+        pair_rev=resolved.rev,
         pair_rows=found.pair_rows,
     )
-    corrupt = _count_corrupt(rows, RowKind.ITEM) + _count_corrupt(pairs, RowKind.PAIR)
     absent = ~rows.present & ~rows.empty
     if absent.any():
         hydration.missing = [items[index] for index in np.flatnonzero(absent)]
         hydration.reasons.append(Reason.ITEMS_MISSING)
-    if found.aggregate is not None and not pairs.present.all():
-        aggregate = decode_rows([found.aggregate], RowKind.AGGREGATE, release, manifest.pair_width, now_ms)
+    corrupt = _count_corrupt(rows, RowKind.ITEM) + _count_corrupt(pairs, RowKind.PAIR)
+    if aggregate is not None:
         corrupt += _count_corrupt(aggregate, RowKind.AGGREGATE)
-        if aggregate.present[0]:
-            _fill_aggregate(hydration, aggregate, now_ms)
     if corrupt:
         hydration.reasons.append(Reason.ROWS_CORRUPT)
     masks = {"row": rows.present, "negative": rows.empty, "corrupt": rows.corrupt}
@@ -124,7 +126,7 @@ def decode_user(row: bytes, manifest: Manifest, now_ms: int) -> DecodedRows:
 def user_of(decoded: DecodedRows, source: UserSource, manifest: Manifest, now_ms: int) -> User:
     """The user's side from a decoded row that is present; a row just computed has age 0."""
     values = decoded.values.reshape(manifest.user_tokens, manifest.item_width)
-    age_ms = 0 if source is UserSource.COMPUTED else int(_ages(decoded, now_ms)[0])
+    age_ms = 0 if source is UserSource.COMPUTED else int(_counted(ages_of(decoded, now_ms))[0])
     return User(source, values, int(decoded.rev[0]), int(decoded.as_of_ms[0]), age_ms)
 
 
@@ -141,22 +143,10 @@ def observe(hydration: Hydration) -> None:
         metrics.user_age_seconds.observe(hydration.user.age_ms / 1000)
 
 
-def _fill_aggregate(hydration: Hydration, aggregate: DecodedRows, now_ms: int) -> None:
-    without = hydration.tier == Tier.DEFAULT
-    hydration.pair[without] = aggregate.values[0]
-    hydration.tier[without] = Tier.AGGREGATE
-    hydration.pair_age_ms[without] = _ages(aggregate, now_ms)[0]
-    hydration.pair_as_of_ms[without] = aggregate.as_of_ms[0]
-    hydration.pair_rev[without] = aggregate.rev[0]
-
-
-def _ages(rows: DecodedRows, now_ms: int) -> Integers:
-    """Ages of the rows that are present, 0 elsewhere; one from the future counts as 0."""
-    ages = np.where(rows.present, now_ms - rows.computed_ms, 0)
-    if (ages < 0).any():
-        metrics.negative_ages.inc(int((ages < 0).sum()))
-        ages = np.maximum(ages, 0)
-    return ages
+def _counted(ages: Ages) -> Integers:
+    if ages.num_negative:
+        metrics.negative_ages.inc(ages.num_negative)
+    return ages.ms
 
 
 def _count_corrupt(rows: DecodedRows, kind: RowKind) -> int:

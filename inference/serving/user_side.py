@@ -3,9 +3,9 @@
 import asyncio
 from dataclasses import dataclass, field
 
+from cache.policy import UserBounds, UserState, classify_user
 from cache.row import DecodedRows
 from cache.store import Hydrated, StoreUnavailable
-from inference.manifest import Manifest
 from inference.release import Release
 from inference.serving.degrade import Reason
 from inference.serving.hydration import DEFAULT_USER, User, UserSource, decode_user, user_of
@@ -35,9 +35,11 @@ class UserSide:
         """The best representation there is within `budget_s` (None: however long it takes); never raises."""
         manifest, now_ms = release.manifest, self._clock.now_ms()
         stored = None if found.user_row is None else decode_user(found.user_row, manifest, now_ms)
-        present = stored is not None and bool(stored.present[0])
         reasons = [Reason.ROWS_CORRUPT] if stored is not None and bool(stored.corrupt[0]) else []
-        if stored is not None and present and int(stored.rev[0]) >= found.rev:
+        state = _state(stored, found.rev, now_ms, manifest.user_failover_ms)
+        # `cache.policy` knows a fresh bound as well. It is not used: while the tower can run, a click must show in this
+        # answer, however young the row is that does not include it.
+        if stored is not None and state is not UserState.ABSENT and int(stored.rev[0]) >= found.rev:
             return Settled(user_of(stored, UserSource.DIRECT, manifest, now_ms), reasons)
         if found.rev == 0:
             return Settled(DEFAULT_USER, reasons)
@@ -46,7 +48,10 @@ class UserSide:
         if row is not None:
             computed = decode_user(row, manifest, now_ms)
             return Settled(user_of(computed, UserSource.COMPUTED, manifest, now_ms), reasons)
-        return self._fail_over(stored if present else None, manifest, now_ms, reasons)
+        if stored is not None and state in (UserState.DIRECT, UserState.FAILOVER):
+            failover = user_of(stored, UserSource.FAILOVER, manifest, now_ms)
+            return Settled(failover, [*reasons, Reason.USER_FAILOVER])
+        return Settled(DEFAULT_USER, [*reasons, Reason.USER_DEFAULT])
 
     async def drain(self, timeout_s: float) -> None:
         """Wait for rows that are being computed or written."""
@@ -61,7 +66,9 @@ class UserSide:
         except Exception:  # logged and counted by UserRows; the request goes on with what there is
             return None
 
-    def _fail_over(self, stored: DecodedRows | None, manifest: Manifest, now_ms: int, reasons: list[Reason]) -> Settled:
-        if stored is None:
-            return Settled(DEFAULT_USER, [*reasons, Reason.USER_DEFAULT])
-        return Settled(user_of(stored, UserSource.FAILOVER, manifest, now_ms), [*reasons, Reason.USER_FAILOVER])
+
+def _state(stored: DecodedRows | None, history_rev: int, now_ms: int, failover_ms: int) -> UserState:
+    if stored is None or not stored.present[0]:
+        return UserState.ABSENT
+    bounds = UserBounds(fresh_ms=0, failover_ms=failover_ms)
+    return classify_user(int(stored.rev[0]), int(stored.computed_ms[0]), history_rev, now_ms, bounds)

@@ -1,15 +1,22 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from tests.unit.inference.serving.world import World, running_world
 
 
+@pytest.fixture(scope="session")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of bundles that are written once."""
+    return tmp_path_factory.mktemp("bundles")
+
+
 @pytest_asyncio.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(bundles: Path) -> AsyncIterator[World]:
     """A ranker with a release, and nothing in the store beside it."""
-    async with running_world(tmp_path) as running:
+    async with running_world(bundles) as running:
         yield running
 
 

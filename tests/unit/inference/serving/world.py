@@ -116,17 +116,19 @@ def entry(location: Path, sha256: str) -> str:
 
 
 def publish(folder: Path, version: str = "v1", seed: int = 0) -> tuple[Release, str]:
-    """An untrained bundle, and its entry."""
+    """The untrained bundle of this version in `folder`, written if it is not there, and its entry."""
     location = folder / version
-    sha256 = untrained_release(location, ITEMS, version=version, seed=seed)
-    return load_release(location), entry(location, sha256)
+    if not location.exists():
+        untrained_release(location, ITEMS, version=version, seed=seed)
+    release = load_release(location)
+    return release, entry(location, release.sha256)
 
 
 @asynccontextmanager
 async def running_world(
     folder: Path, settings: RankerSettings | None = None, store: MemoryStore | None = None
 ) -> AsyncIterator[World]:
-    """A started ranker with one live release, no rows and no watermarks."""
+    """A started ranker with the live release `folder/v1`, no rows and no watermarks."""
     release, stated = publish(folder)
     store = store or MemoryStore()
     await store.change_release(MODEL, ReleaseState(), ReleaseState(live="v1", entries={"v1": stated}))
