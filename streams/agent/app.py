@@ -131,7 +131,8 @@ class AgentApp(faust.App):  # type: ignore[misc]  # Faust has no types
         }
         self._page = Page(Readiness(conditions), self._alive)
         try:
-            self._page.start(self.settings.port, or_free="SOLARIS_AGENT_PORT" not in os.environ)
+            or_free = "SOLARIS_AGENT_PORT" not in os.environ
+            self._page.start(self.settings.port, or_free=or_free, host=self.settings.host)
         except OSError as error:
             end_process(Exit.MISCONFIGURED, f"SOLARIS_AGENT_PORT={self.settings.port}: {error}")
 
@@ -205,6 +206,8 @@ def _configure(app: AgentApp, conf: Any, **_: Any) -> None:  # Any: Faust's sett
     conf.topic_disable_leader = True  # no assignor topic, no right to make one
     conf.worker_redirect_stdouts = False
     conf.web_enabled = False
+    # Faust's own would silence every logger that exists already; `logs.setup` follows when the worker starts.
+    conf.logging_config = {"version": 1, "disable_existing_loggers": False}
 
 
 def _end_if_failed(task: "asyncio.Task[None]") -> None:

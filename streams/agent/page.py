@@ -1,4 +1,4 @@
-"""The agent's own small HTTP server on loopback: /metrics, /livez, /readyz and nothing else.
+"""The agent's own small HTTP server, on loopback unless told otherwise: /metrics, /livez, /readyz and nothing else.
 
 A thread with the standard library's server, so that it answers while the event loop is busy, and so that Faust's own
 pages (which show tables) stay off.
@@ -30,17 +30,17 @@ class Page:
         self._handler: type[_Handler] = handler
         self._server: ThreadingHTTPServer | None = None
 
-    def start(self, port: int, *, or_free: bool) -> int:
+    def start(self, port: int, *, or_free: bool, host: str = LOOPBACK) -> int:
         """Listen on `port` (0: a free one) and return it; taken: a free one if `or_free`, else OSError."""
         try:
-            self._server = ThreadingHTTPServer((LOOPBACK, port), self._handler)
+            self._server = ThreadingHTTPServer((host, port), self._handler)
         except OSError as error:
             if not or_free or error.errno != errno.EADDRINUSE:
                 raise
-            self._server = ThreadingHTTPServer((LOOPBACK, 0), self._handler)
+            self._server = ThreadingHTTPServer((host, 0), self._handler)
             log.warning(kv("port is taken", port=port, instead=self._server.server_port))
         threading.Thread(target=self._server.serve_forever, name="page", daemon=True).start()
-        log.info(kv("page", url=f"http://{LOOPBACK}:{self._server.server_port}/metrics"))
+        log.info(kv("page", url=f"http://{host}:{self._server.server_port}/metrics"))
         return self._server.server_port
 
     def close(self) -> None:

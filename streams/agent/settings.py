@@ -10,8 +10,9 @@ from runtime.environment import load
 
 @dataclass(frozen=True, slots=True)
 class AgentSettings:
-    """One agent process. `port` 0 takes a free one; `num_threads` are torch's, in the one thread that computes."""
+    """One agent process. `host` and `port` are where its page listens, `port` 0 takes a free one; `num_threads` are torch's, in the one thread that computes."""
 
+    host: str = "127.0.0.1"
     port: int = 8010
     batch_max: int = 500
     batch_within_ms: int = 20  # a batch that is not full waits this long: the larger part of event to effect
@@ -26,7 +27,7 @@ class AgentSettings:
         if not 0 <= self.port < 65_536:
             raise ValueError(f"port is {self.port}; 0 to 65535 are allowed")
         for name in self.__slots__:
-            if name != "port" and getattr(self, name) < 1:
+            if name not in ("host", "port") and getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
 
 
