@@ -10,7 +10,8 @@ from runtime.environment import load
 
 @dataclass(frozen=True, slots=True)
 class AgentSettings:
-    """One agent process. `host` and `port` are where its page listens, `port` 0 takes a free one; `num_threads` are torch's, in the one thread that computes."""
+    """One agent process. Its page listens on `host` and `port` (0: a free one); `num_threads` are torch's, in the one
+    thread that computes."""
 
     host: str = "127.0.0.1"
     port: int = 8010
