@@ -10,6 +10,8 @@ import pytest
 from inference.serving.settings import RankerSettings
 from runtime.environment import load
 from runtime.settings import KafkaSettings, RedisSettings
+from streams.agent.settings import AgentSettings
+from streams.lag.settings import LagSettings
 from tests.contract.compose import (
     ROOT,
     Service,
@@ -25,6 +27,8 @@ SETTINGS: dict[str, type] = {
     "SOLARIS_KAFKA": KafkaSettings,
     "SOLARIS_REDIS": RedisSettings,
     "SOLARIS_RANKER": RankerSettings,
+    "SOLARIS_AGENT": AgentSettings,
+    "SOLARIS_LAG": LagSettings,
 }
 SINGLE_VARIABLES = {"SOLARIS_MODEL": "runtime/settings.py", "SOLARIS_LOG_LEVEL": "runtime/logs.py"}
 
