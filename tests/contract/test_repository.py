@@ -1,0 +1,67 @@
+"""What holds for the whole repository."""
+
+import importlib
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("streams", "inference", "kernels", "cache", "runtime", "local", "benchmarks")
+LINE_BUDGET = 350  # a file of more lines has more than one noun
+OVER_BUDGET: dict[str, int] = {}  # path -> lines it may have, with the reason beside it
+# What a file must not name: folders of one machine, and hosts of package registries.
+MACHINE_WORDS = re.compile(r"/work/|/root/|/home/\w|pypi\.org|repo1?\.maven|proxy\.golang|registry\.npmjs|deb\.debian")
+
+
+def tracked(*patterns: str) -> list[Path]:
+    """Files that git tracks, or would if they were added."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", *patterns]
+    names = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\n")
+    return [ROOT / name for name in names if name and (ROOT / name).is_file()]
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_packages_resolve_inside_the_repository(name: str) -> None:
+    # Other distributions on the index use some of these import names.
+    file = importlib.import_module(name).__file__
+    assert file is not None
+    assert Path(file).is_relative_to(ROOT)
+
+
+def test_package_files_import_nothing() -> None:
+    for path in tracked("*__init__.py"):
+        assert not re.search(r"^\s*(import|from) ", path.read_text(), re.MULTILINE), f"{path} imports something"
+
+
+def test_no_file_is_over_the_line_budget() -> None:
+    lines = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in tracked("*.py")}
+    too_long = {name: count for name, count in lines.items() if count > OVER_BUDGET.get(name, LINE_BUDGET)}
+    assert not too_long
+
+
+def test_every_package_has_a_docstring() -> None:
+    silent = [str(path) for path in tracked(*(f"{name}/*.py" for name in PACKAGES)) if not _has_docstring(path)]
+    assert not silent
+
+
+def test_no_file_names_a_machine_or_a_registry_host() -> None:
+    own = Path(__file__)
+    found = {
+        str(path.relative_to(ROOT)): match.group()
+        for path in tracked("*.py", "*.md", "*.toml", "*.yml", "*.yaml", "*.txt", "*.lock", "Makefile", ".ci/run")
+        if path != own and (match := MACHINE_WORDS.search(path.read_text()))
+    }
+    assert not found
+
+
+def test_every_make_target_is_listed_by_make_help() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    phony = next(line for line in makefile.splitlines() if line.startswith(".PHONY:")).split()[1:]
+    listed = re.findall(r"^([a-z-]+):.*##", makefile, re.MULTILINE)
+    assert sorted(phony) == sorted(listed)
+
+
+def _has_docstring(path: Path) -> bool:
+    return path.read_text().lstrip().startswith(('"""', 'r"""', "# "))
