@@ -104,6 +104,8 @@ def _behind(group: GroupLag) -> str:
 def _duration(seconds: float | None) -> str:
     if seconds is None:
         return "?"
+    if seconds == 0:
+        return "none"
     if seconds < 120:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -46,7 +46,7 @@ def lag_app(monitor: LagMonitor, settings: LagSettings) -> Starlette:
             "error": monitor.failure(),
             "interval_s": settings.interval_s,
             "window_s": settings.window_s,
-            "meaning": MEANING,
+            "meaning": {verdict.value: text for verdict, text in MEANING.items()},
             **(current[1].to_json() if current else {"time_s": None, "groups": []}),
         }
         return Response(orjson.dumps(body), media_type="application/json", headers={"cache-control": "no-store"})

@@ -1,0 +1,130 @@
+"""The monitor as a process, and its page in a real browser."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from local.ports import free_port
+from runtime.settings import KafkaSettings
+from tests.integration.streams.lag.groups import commit, member, new_topic, produce
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.kafka
+
+BROWSERS = ("chromium", "chromium-headless-shell", "google-chrome")
+
+
+@pytest.fixture(scope="module")
+def settings(kafka_topics: str) -> KafkaSettings:
+    return KafkaSettings(bootstrap=kafka_topics)
+
+
+@pytest.fixture(scope="module")
+def address(settings: KafkaSettings) -> Iterator[str]:
+    """A monitor that reads and judges ten times as fast as by default."""
+    port = free_port()
+    environ = os.environ | {
+        "SOLARIS_KAFKA_BOOTSTRAP": settings.bootstrap,
+        "SOLARIS_LAG_PORT": str(port),
+        "SOLARIS_LAG_INTERVAL_S": "0.2",
+        "SOLARIS_LAG_WINDOW_S": "2",
+    }
+    process = subprocess.Popen([sys.executable, "-m", "streams", "lag", "--serve"], env=environ)
+    url = f"http://127.0.0.1:{port}"
+
+    def ready() -> bool:
+        assert process.poll() is None, "the monitor has ended"
+        try:
+            return httpx.get(f"{url}/readyz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    try:
+        wait_until(ready, timeout_s=30)
+        yield url
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+
+
+@pytest.fixture(scope="module")
+def page(address: str) -> Iterator[Page]:
+    """The page, open; anything the browser complains of fails the test that uses it last."""
+    executable = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if executable is None:
+        pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is on the PATH")
+    complaints: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(address)
+        yield page
+        browser.close()
+    assert complaints == []
+
+
+def test_the_page_shows_our_agents_and_a_sparkline_for_each(page: Page) -> None:
+    page.wait_for_selector("tr[data-group='solaris.user-refresh']")
+    rows = page.locator("tr[data-group^='solaris.']")
+    names = [rows.nth(index).get_attribute("data-group") for index in range(rows.count())]
+    assert names == ["solaris.user-refresh", "solaris.item-inference", "solaris.speculation", "solaris.pair-inference"]
+    assert page.locator("tr[data-group^='solaris.'] svg polyline").count() == 4
+    assert not page.locator("#trouble").is_visible()
+
+
+def test_a_group_turns_red_when_its_consumer_stops_and_green_when_it_has_caught_up(
+    page: Page, settings: KafkaSettings
+) -> None:
+    topic, group = new_topic(settings, num_partitions=1), f"test.{uuid.uuid4().hex[:8]}"
+    row = f"tr[data-group='{group}']"
+    produce(settings, topic, 100)
+    with member(settings, group, topic) as consumer:
+        commit(consumer, topic, {0: 100})
+        page.wait_for_selector(f"{row}[data-verdict='ok']", timeout=15_000)
+        green = page.locator(f"{row} .verdict").evaluate("node => getComputedStyle(node).color")
+        produce(settings, topic, 60)
+    page.wait_for_selector(f"{row}[data-verdict='stopped']", timeout=15_000)
+    red = page.locator(f"{row} .verdict").evaluate("node => getComputedStyle(node).color")
+    assert red != green
+    assert page.locator(f"{row} td.number").first.inner_text() == "60"
+    with member(settings, group, topic) as consumer:
+        commit(consumer, topic, {0: 160})
+        page.wait_for_selector(f"{row}[data-verdict='ok']", timeout=15_000)
+
+
+def test_a_group_opens_to_its_partitions_and_stays_open_while_the_page_refreshes(page: Page) -> None:
+    button = page.locator("tr[data-group='solaris.pair-inference'] button")
+    button.click()
+    page.wait_for_selector("text=reco.pair.requests.v1 / 7")
+    before = page.locator("#when").inner_text()
+    page.wait_for_function("before => document.getElementById('when').innerText !== before", arg=before)
+    assert page.locator("tr.partition").count() == 8
+    assert button.get_attribute("aria-expanded") == "true"
+    button.click()
+    page.wait_for_selector("tr.partition", state="detached")
+
+
+def test_the_monitor_answers_its_endpoints(address: str) -> None:
+    assert httpx.get(f"{address}/livez").status_code == 200
+    assert {group["group"] for group in httpx.get(f"{address}/lag").json()["groups"]} >= {"solaris.speculation"}
+    assert "kafka_consumergroup_members" in httpx.get(f"{address}/metrics").text
+    assert httpx.get(f"{address}/nothing").status_code == 404
+
+
+def test_a_taken_port_ends_the_process_with_an_error(address: str, settings: KafkaSettings) -> None:
+    command = [sys.executable, "-m", "streams", "lag", "--serve", "--port", address.rsplit(":", 1)[1]]
+    environ = os.environ | {"SOLARIS_KAFKA_BOOTSTRAP": settings.bootstrap}
+    ended = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert "address already in use" in ended.stderr
