@@ -148,7 +148,7 @@ def test_every_topic_with_a_retention_is_alerted_on_at_half_of_it() -> None:
 
 def test_the_label_values_that_are_asked_for_are_values_that_the_code_gives() -> None:
     refusals = [make.__name__ for make in (errors.not_ready, errors.past_deadline, errors.overloaded)]
-    known = {
+    known: dict[str, set[str]] = {
         "verdict": set(Verdict),
         "outcome": {*refusals, "internal"},
         "job": {"ranker", "agents", "lag"},
