@@ -70,6 +70,12 @@ async def test_one_user_in_several_updates_of_a_call_is_updated_in_order(store: 
     assert (await history_of(store)).payloads == (b"0",)
 
 
+async def test_rev_is_a_maximum_when_older_records_come_after_newer_ones(store: Store) -> None:
+    await store.apply_activity([HistoryUpdate(ALICE, [event("newer", 50, 900)])])
+    [result] = await store.apply_activity([HistoryUpdate(ALICE, [event("older", 40, 7)])])
+    assert (result.rev, result.num_new) == (901, 1)
+
+
 async def test_largest_times_and_offsets_stay_exact(store: Store) -> None:
     time_ms, offset = 1 << 52, (1 << 52) - 1
     [result] = await store.apply_activity([HistoryUpdate(ALICE, [event("x", time_ms, offset)], want_history=True)])

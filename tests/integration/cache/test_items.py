@@ -6,8 +6,9 @@ import pytest
 
 from cache.row import RowKind, decode_rows
 from cache.store import ItemWrite, Store
-from runtime.ids import ItemId
+from runtime.ids import ItemId, bucket_of
 from tests.integration.cache.rows import LIVE, MINUTE_MS, STAGED, WIDTH, item_row, items, no_item_row, read, value_of
+from tests.waiting import eventually
 
 LAMP = ItemId("lamp")
 
@@ -68,6 +69,16 @@ async def test_negative_answer_has_a_life_and_is_no_known_item(store: Store) -> 
     assert read(found, RowKind.ITEM, now_ms=int(decoded.expires_ms[0])).expired[0]
     assert await store.scan_items() == []
     assert await store.write_items([write(1)]) == 1
+    assert await read_value(store) == 1.0
+
+
+async def test_item_that_was_unknown_stays_known_after_its_negative_answer_would_have_ended(store: Store) -> None:
+    await store.write_items([ItemWrite(LAMP, 0, None, {LIVE: no_item_row(0)}, ttl_ms=1)])
+    await store.write_items([write(1)])
+    [found] = await store.read_item_rows(LIVE, [LAMP])
+    await eventually(lambda: time.time_ns() // 1_000_000 > read(found, RowKind.ITEM).computed_ms[0] + 10)
+    neighbour = next(ItemId(str(n)) for n in range(10_000) if bucket_of(str(n)) == bucket_of(LAMP))
+    await store.write_items([write(1, 1.0, neighbour)])
     assert await read_value(store) == 1.0
 
 

@@ -3,8 +3,6 @@
 import asyncio
 import time
 
-import pytest
-
 from cache.limits import MAX_PAIRS
 from cache.row import RowKind
 from cache.store import Hydrated, PairWrite, Store
@@ -151,15 +149,3 @@ async def test_aggregate_holds_every_pair_after_concurrent_writers(
     ]
     assert sum(await asyncio.gather(*writers)) == 32
     assert await aggregate_value(stores[0]) == 1.5
-
-
-@pytest.mark.redis
-async def test_pair_hash_that_was_evicted_alone_is_not_fresh(make_store: StoreMaker, redis_settings: object) -> None:
-    if redis_settings is None:
-        pytest.skip("memory evicts nothing")
-    store = make_store(128)
-    await write(store, {LAMP: pair_row(1)})
-    await store._link.run([("DEL", f"solaris:pair:{LIVE}:{{alice}}")])  # type: ignore[attr-defined]
-    [index] = await store.pair_index(LIVE, [ALICE])
-    assert not index.fresh
-    assert await store.mark_pending(LIVE, ALICE, [LAMP], time.time_ns() // 1_000_000 + MINUTE_MS) == [LAMP]

@@ -6,7 +6,6 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
@@ -25,18 +24,22 @@ from tests.integration.cache.rows import ALICE, LIVE, MINUTE_MS, items, user_row
 pytestmark = pytest.mark.redis
 
 
-@pytest.fixture
-def own_url(tmp_path: Path) -> Iterator[str]:
-    """A server that the test may hurt."""
-    with running_valkey(tmp_path / "valkey") as server:
+@pytest.fixture(scope="module")
+def own_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server that the tests of this file may hurt."""
+    with running_valkey(tmp_path_factory.mktemp("valkey")) as server:
         yield server.url
 
 
 @pytest.fixture
 async def admin(own_url: str) -> AsyncIterator[Redis]:
-    """A client of that server to hurt it with."""
+    """A client of that server to hurt it with; afterwards the server is well and empty."""
     async with Redis.from_url(own_url, protocol=2) as client:
         yield client
+        await client.replicaof("NO", "ONE")
+        await client.config_set("maxmemory", "0")
+        await client.flushall()
+        await client.script_flush()
 
 
 @pytest.fixture

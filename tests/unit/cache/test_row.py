@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from cache.checksum import checksum
+from cache.header import HEADER, LEFT_OUT
 from cache.quantise import FP8_MAX, FP16_MAX, dequantise, quantise
 from cache.row import (
     HEADER_BYTES,
@@ -97,6 +99,17 @@ def test_times_written_by_the_store_leave_the_row_sound() -> None:
     assert not after.present[0]
     assert not after.values.any()
     assert decode_rows([stamped(row, 1000, 0)], RowKind.ITEM, RELEASE, 3, now_ms=1 << 52).present[0]
+
+
+@pytest.mark.parametrize(("field", "value"), [("scale", np.inf), ("offset", np.nan), ("dtype", 9), ("rev", 1 << 60)])
+def test_row_that_is_sealed_but_absurd_is_corrupt(field: str, value: float) -> None:
+    [row] = encode_rows(RowKind.ITEM, RELEASE, np.ones((1, 8), np.float32), rev=[1], as_of_ms=[2])
+    data = np.frombuffer(bytearray(row), np.uint8)
+    data[:HEADER_BYTES].view(HEADER)[field] = value
+    data.view("<u8")[7] = checksum(data.view("<u8")[None], LEFT_OUT)[0]
+    decoded = decode_rows([data.tobytes()], RowKind.ITEM, RELEASE, 8, now_ms=0)
+    assert decoded.corrupt[0]
+    assert not decoded.values.any()
 
 
 def test_absurd_times_are_corrupt() -> None:
