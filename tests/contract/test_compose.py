@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from inference.commands.train import DEFAULT_OUT
 from inference.serving.settings import RankerSettings
 from runtime.environment import load
 from runtime.settings import KafkaSettings, RedisSettings
@@ -155,4 +156,4 @@ def test_only_training_may_write_the_releases() -> None:
 
 def releases_in_image() -> Path:
     """Where training writes bundles, with the image's root for the repository's."""
-    return Path("/app/var/releases")
+    return Path("/app") / DEFAULT_OUT
