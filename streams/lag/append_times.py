@@ -24,6 +24,7 @@ class AppendTimes:
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",  # what retention removed is not waiting any more
                 "queued.min.messages": 1,
+                "fetch.queue.backoff.ms": 10,
                 # No smaller fetch size: the broker exceeds it for one partition only, and the others would wait.
                 "fetch.wait.max.ms": 50,
                 "log_level": 2,
