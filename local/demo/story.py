@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from inference.evaluation.report import report_lines
 
 from inference.client import RankClient
+from inference.evaluation.report import table
 from inference.manifest import decode_manifest
 from inference.serving.schema import RankAnswer
 from inference.synthetic.world import World
@@ -118,9 +118,9 @@ class Story:
 
     def quality(self, version: str) -> None:
         """The report of the live release's training."""
-        manifest = decode_manifest((self._releases / version / "manifest.json").read_bytes())
+        manifest = decode_manifest((self._releases / "main" / version / "manifest.json").read_bytes())
         self._say(f"\nquality of release {version}, on a later period:")
-        self._print([f"    {line}" for line in report_lines(manifest.metrics)])
+        self._print([f"    {line}" for line in table(manifest.metrics).splitlines()])
 
     async def version(self) -> str:
         """The live version, as the ranker says it."""

@@ -1,0 +1,84 @@
+"""Put a trained bundle into use: stage it, fill its rows from what the store knows, promote it if nothing is live."""
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from cache.store import Store
+from inference.effects.items import fill_items
+from inference.effects.users import ACTIVE_WINDOW_MS, refresh_stale
+from inference.manifest import ReleaseError
+from inference.release import Release, load_release
+from inference.release_log import publish_releases
+from inference.switch import SwitchRefused, promote, stage
+from runtime.ids import ModelVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What became of a bundle: `live` at once where nothing was, else `staged` until `release promote`."""
+
+    version: str
+    state: str
+    num_items: int
+    num_users: int
+    logged: bool  # whether the log of releases in Kafka has it
+
+
+async def publish(store: Store, location: Path) -> Published:
+    """Stage the bundle at `location` and fill its rows; raises SwitchRefused, ReleaseError or StoreUnavailable.
+
+    Rows of items that arrive meanwhile are the agents' work, since they write for every staged release.
+    """
+    release = load_release(location)
+    model, version = release.manifest.model, release.manifest.version
+    before = await store.read_release(model)
+    staged = stage(before, version, str(location), release.sha256, _now_ms())
+    if not await store.change_release(model, before, staged):
+        raise SwitchRefused(
+            "somebody else has changed the release meanwhile; look with `python -m inference release list`"
+        )
+    num_items = await fill_items(store, [release], await store.scan_items())
+    num_users = await _fill_users(store, release, [ModelVersion(model, kept) for kept in staged.kept])
+    after = staged
+    if staged.live is None:
+        after = promote(staged, _now_ms())
+        if not await store.change_release(model, staged, after):
+            raise SwitchRefused("somebody else has made a version live meanwhile; this one stays staged")
+    logged = await publish_releases(model, before, after)
+    return Published(version, "live" if after.live == version else "staged", num_items, num_users, logged)
+
+
+async def live_location(store: Store, model: str) -> Path | None:
+    """Where the live release's bundle is; None if nothing is live or its bundle is gone or damaged."""
+    state = await store.read_release(model)
+    if state.live is None:
+        return None
+    location = Path(json.loads(state.entries[state.live])["location"])
+    return location if is_usable(location) else None
+
+
+def newest_bundle(folder: Path, model: str) -> Path | None:
+    """The newest usable bundle of a model below `folder`, by version, which begins with the time of training."""
+    found = sorted((path for path in (folder / model).glob("*") if not path.name.startswith(".")), reverse=True)
+    return next((path for path in found if is_usable(path)), None)
+
+
+def is_usable(location: Path) -> bool:
+    """Whether the bundle is there, whole, and fits this code."""
+    try:
+        load_release(location)
+    except ReleaseError:
+        return False
+    return True
+
+
+async def _fill_users(store: Store, release: Release, kept: list[ModelVersion]) -> int:
+    """Rows of the users who were active lately; the others get theirs when retrieval next runs for them."""
+    users = await store.active_users(_now_ms() - ACTIVE_WINDOW_MS)
+    return len((await refresh_stale(store, [release], users, kept=kept)).refreshed)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
