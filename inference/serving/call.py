@@ -26,6 +26,7 @@ class Call:
     """State of one request; `release` holds for all of it."""
 
     request: RankRequest
+    items: list[ItemId]  # of the candidates, in their order
     release: Release
     deadline: Deadline
     hydration: Hydration
@@ -36,10 +37,6 @@ class Call:
     @property
     def user(self) -> UserId:
         return UserId(self.request.user_id)
-
-    @property
-    def items(self) -> list[ItemId]:
-        return [ItemId(candidate.item_id) for candidate in self.request.candidates]
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

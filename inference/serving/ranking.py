@@ -43,7 +43,7 @@ from inference.serving.user_side import UserSide
 from inference.serving.watermarks import Watermarks
 from inference.watcher import ReleaseWatcher
 from runtime.clock import Clock
-from runtime.ids import UserId
+from runtime.ids import ItemId, UserId
 from runtime.logs import kv
 
 log = logging.getLogger(__name__)
@@ -118,6 +118,7 @@ class Ranker:
         release = self._pin(request.model)
         call = Call(
             request,
+            [ItemId(candidate.item_id) for candidate in request.candidates],
             release,
             Deadline.after(self._clock, arrived_s, deadline_ms, settings.reserve_ms),
             nothing(len(request.candidates), release.manifest),
