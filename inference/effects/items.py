@@ -63,6 +63,8 @@ async def answer_item_misses(
     Returns the number of items stored. An update that arrives meanwhile wins, whatever the order.
     """
     items = list(dict.fromkeys(ItemId(one.event.item_id) for one in received))
+    if not items:
+        return 0
     found = dict(zip(items, await store.read_items(items), strict=True))
     num_filled = await fill_items(
         store, releases, [(item, *known) for item, known in found.items() if known is not None], compute=compute

@@ -58,6 +58,17 @@ class AgentSpec:
         return f"solaris.{self.name}"
 
 
+class _Worker(faust.Worker):  # type: ignore[misc]  # Faust has no types
+    """Logs as our other processes do. Faust's own set-up silences loggers that exist and turns stderr into a log."""
+
+    def __init__(self, app: Any, *args: Any, **options: Any) -> None:  # Any: Faust's services and options
+        super().__init__(app, *args, **options | {"redirect_stdouts": False, "quiet": True})
+        self.spinner = None
+
+    def _setup_logging(self) -> None:
+        logs.setup(self.app.spec.name)
+
+
 class _Boot(BootStrategy):  # type: ignore[misc]  # Faust has no types
     enable_web = False  # its pages show tables, and CLI options would turn them on
 
@@ -80,7 +91,6 @@ class AgentApp(faust.App):  # type: ignore[misc]  # Faust has no types
 
     async def on_first_start(self) -> None:
         """Before anything is connected. Faust's own version only makes folders that we do not use."""
-        logs.setup(self.spec.name)
         settings = self.settings
         await preflight(kafka_settings(), self.spec.group, self.spec.consumes, self.spec.produces)
         self.bench = open_bench(self.spec.name, settings)
@@ -194,9 +204,9 @@ def _configure(app: AgentApp, conf: Any, **_: Any) -> None:  # Any: Faust's sett
     conf.broker_credentials = credentials(kafka)
     conf.broker_client_id = app.spec.group
     conf.broker_commit_interval = 0.3  # also what a kill makes the next one read again
-    conf.broker_session_timeout = 10.0
-    conf.broker_heartbeat_interval = 2.0
-    conf.broker_rebalance_timeout = 10.0
+    conf.broker_session_timeout = settings.session_ms / 1000
+    conf.broker_heartbeat_interval = settings.session_ms / 5000
+    conf.broker_rebalance_timeout = settings.session_ms / 1000
     conf.broker_request_timeout = 30.0
     conf.consumer_auto_offset_reset = "earliest"
     conf.consumer_metadata_max_age_ms = 5_000  # new partitions are seen in seconds, not in five minutes
@@ -204,10 +214,8 @@ def _configure(app: AgentApp, conf: Any, **_: Any) -> None:  # Any: Faust's sett
     conf.stream_wait_empty = True  # False would commit what a paused body has not done
     conf.topic_allow_declare = False
     conf.topic_disable_leader = True  # no assignor topic, no right to make one
-    conf.worker_redirect_stdouts = False
     conf.web_enabled = False
-    # Faust's own would silence every logger that exists already; `logs.setup` follows when the worker starts.
-    conf.logging_config = {"version": 1, "disable_existing_loggers": False}
+    conf.Worker = _Worker
 
 
 def _end_if_failed(task: "asyncio.Task[None]") -> None:

@@ -19,6 +19,7 @@ class AgentSettings:
     batch_within_ms: int = 20  # a batch that is not full waits this long: the larger part of event to effect
     num_threads: int = 1
     history_length: int = DEFAULT_HISTORY_LENGTH
+    session_ms: int = 10_000  # how long a killed worker keeps its partitions
     stop_grace_ms: int = 20_000  # after SIGTERM; a body that is not done by then ends uncommitted
     stuck_after_ms: int = 30_000  # without a commit or a beat of the body while there is lag
     watermark_ms: int = 500

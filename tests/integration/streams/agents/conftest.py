@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from pytest import FixtureRequest
 
 from cache.redis_store import Profile, RedisStore
 from inference.release import Release, load_release
@@ -64,7 +63,11 @@ def topics(kafka_topics: str) -> Iterator[Topics]:
 
 @pytest.fixture(scope="module")
 def agent(
-    live: None, kafka_topics: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory, request: FixtureRequest
+    live: None,
+    kafka_topics: str,
+    redis_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
 ) -> Iterator[AgentProcess]:
     """One agent of the kind that the test module names as MODULE, for tests that do it no harm."""
     folder = tmp_path_factory.mktemp("agent")

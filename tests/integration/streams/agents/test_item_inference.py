@@ -13,7 +13,7 @@ from cache.row import RowKind, decode_rows, rev_of, times_of, width_of
 from inference.item_row import ItemState, encode_item_rows
 from inference.release import Release
 from runtime.ids import ItemId, ModelVersion
-from streams.wire.events import ItemMiss, ItemUpdate
+from streams.wire.events import FeatureValue, ItemMiss, ItemUpdate
 from streams.wire.topics import Topic
 from tests.agents import AgentProcess, Topics, make_live
 from tests.waiting import eventually
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.redis]
 
 V1 = ModelVersion("main", "v1")
 MODULE = "streams.item_inference"
-FEATURES = {"category": "c1", "price": 4.5, "tags": ["t1"]}
+FEATURES: dict[str, FeatureValue] = {"category": "c1", "price": 4.5, "tags": ["t1"]}
 
 
 def new_item() -> ItemId:
@@ -39,6 +39,13 @@ def miss(item: ItemId) -> ItemMiss:
     return ItemMiss(event_id=uuid.uuid4().hex, event_time_ms=now_ms, item_id=item, model="main", version="v1")
 
 
+async def awaited_row(store: RedisStore, item: ItemId, release: ModelVersion = V1) -> bytes:
+    """The item's row, as soon as it is there."""
+    row = await eventually(lambda: row_of(store, item, release), 20)
+    assert row is not None
+    return row
+
+
 async def row_of(store: RedisStore, item: ItemId, release: ModelVersion = V1) -> bytes | None:
     return (await store.read_item_rows(release, [item]))[0]
 
@@ -50,7 +57,7 @@ async def test_an_update_becomes_the_row_that_the_release_computes(
     event = update(item)
     topics.send(Topic.ITEM_UPDATES, item, event)
     topics.flush()
-    row = await eventually(lambda: row_of(store, item), 20)
+    row = await awaited_row(store, item)
     assert orjson.loads((await store.read_item_features([item]))[0] or b"") == event.features
     [expected] = encode_item_rows(release, [ItemState(item, event.features, rev_of(row), event.event_time_ms)])
     width = release.manifest.item_width
@@ -81,12 +88,9 @@ async def test_the_last_of_many_updates_stays(store: RedisStore, topics: Topics,
         topics.send(Topic.ITEM_UPDATES, item, update(item, price=float(price)))
     topics.flush()
 
-    async def price() -> float:
-        features = (await store.read_item_features([item]))[0]
-        return float(orjson.loads(features)["price"]) if features else -1.0
-
     async def is_last() -> bool:
-        return await price() == 49.0
+        features = (await store.read_item_features([item]))[0]
+        return features is not None and orjson.loads(features)["price"] == 49.0
 
     await eventually(is_last, 20)
 
@@ -97,7 +101,7 @@ async def test_an_unknown_item_gets_a_negative_answer_and_a_late_update_replaces
     item = new_item()
     topics.send(Topic.ITEM_MISSES, item, miss(item))
     topics.flush()
-    row = await eventually(lambda: row_of(store, item), 20)
+    row = await awaited_row(store, item)
     computed_ms, expires_ms = times_of(row)
     assert (rev_of(row), width_of(row), expires_ms - computed_ms) == (0, 0, 60_000)
     topics.send(Topic.ITEM_UPDATES, item, update(item))
@@ -116,7 +120,7 @@ async def test_a_staged_release_gets_rows_beside_the_live_one_and_a_miss_repairs
     before, after = new_item(), new_item()
     topics.send(Topic.ITEM_UPDATES, before, update(before))
     topics.flush()
-    await eventually(lambda: row_of(store, before), 20)
+    await awaited_row(store, before)
     staged = ModelVersion("main", "v2")
     await make_live(store, release_folder, "v2", live=False, seed=1)
 
@@ -130,7 +134,7 @@ async def test_a_staged_release_gets_rows_beside_the_live_one_and_a_miss_repairs
     assert await row_of(store, before, staged) is None
     topics.send(Topic.ITEM_MISSES, before, miss(before))
     topics.flush()
-    row = await eventually(lambda: row_of(store, before, staged), 20)
+    row = await awaited_row(store, before, staged)
     live_row = await row_of(store, before)
     assert live_row is not None
     assert rev_of(row) == rev_of(live_row)
