@@ -1,0 +1,104 @@
+"""Batches of requests as one `RankInputs`: each request gets the scores it would get alone."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cache.row import stamped
+from cache.store import Hydrated
+from inference.item_row import ItemState, encode_item_rows
+from inference.pair_row import encode_pair_rows
+from inference.release import Release
+from inference.serving.engine import NotFinite, ScoreJob, score_batch
+from inference.serving.hydration import Hydration, UserSource, decode_user, hydrate_items, nothing, user_of
+from inference.serving.inputs import ScoreInput, build_inputs
+from inference.user_row import encode_user_rows
+from runtime.ids import ItemId
+from tests.unit.inference.releases import ITEMS, history
+from tests.unit.inference.serving.world import publish
+
+NOW_MS = 1_800_000_000_000
+
+
+@pytest.fixture(scope="module")
+def release(bundles: Path) -> Release:
+    return publish(bundles)[0]
+
+
+def hydration(release: Release, names: list[str], num_events: int) -> Hydration:
+    """A request as the store would answer it: rows of ten seconds ago, a pair for every second item."""
+    items = [ItemId(name) for name in names]
+    past = history(num_events)
+    rows = encode_item_rows(release, [ItemState(item, ITEMS[item], 1, 1) for item in items])
+    pairs = encode_pair_rows(release, past, [(item, ITEMS[item]) for item in items[::2]])
+    written = [stamped(row, NOW_MS - 10_000, 0) for row in (*rows, *pairs)]
+    pair_rows: list[bytes | None] = [None] * len(items)
+    pair_rows[::2] = written[len(rows) :]
+    found = Hydrated(past.rev, None, list(written[: len(rows)]), pair_rows, None)
+    hydrated = hydrate_items(found, items, release.manifest, NOW_MS)
+    if num_events:
+        decoded = decode_user(encode_user_rows(release, [past])[0], release.manifest, NOW_MS)
+        hydrated.user = user_of(decoded, UserSource.COMPUTED, release.manifest, NOW_MS)
+    return hydrated
+
+
+def job(release: Release, hydrated: Hydration, variant: str = "standard") -> ScoreJob:
+    return ScoreJob(release, variant, ScoreInput(hydrated, release.context("home", None)))
+
+
+names = st.lists(st.sampled_from(sorted(ITEMS)), min_size=1, max_size=12, unique=True)
+
+
+@given(requests=st.lists(st.tuples(names, st.integers(0, 5)), min_size=1, max_size=5))
+@settings(max_examples=25, deadline=None)
+def test_a_request_scores_in_a_batch_as_it_does_alone(release: Release, requests: list[tuple[list[str], int]]) -> None:
+    jobs = [job(release, hydration(release, *request)) for request in requests]
+    build_inputs([one.inputs for one in jobs], release.manifest).check()
+    together = score_batch(jobs)
+    for one, scored in zip(jobs, together, strict=True):
+        (alone,) = score_batch([one])
+        np.testing.assert_allclose(scored.p_click, alone.p_click, rtol=1e-4)
+        np.testing.assert_allclose(scored.p_conversion, alone.p_conversion, rtol=1e-4)
+    assert [scored.first for scored in together] == [True] + [False] * (len(jobs) - 1)
+
+
+def test_the_inputs_keep_their_promises_when_nothing_is_known(release: Release) -> None:
+    inputs = build_inputs([job(release, nothing(3, release.manifest)).inputs], release.manifest)
+    inputs.check()
+    assert not inputs.user_mask.any()
+    assert not inputs.cand_mask.any()
+
+
+def test_a_row_from_the_future_has_age_zero(release: Release) -> None:
+    item = ItemId("item-1")
+    row = stamped(encode_item_rows(release, [ItemState(item, ITEMS[item], 1, 1)])[0], NOW_MS + 5_000, 0)
+    hydrated = hydrate_items(Hydrated(0, None, [row], [None], None), [item], release.manifest, NOW_MS)
+    assert (hydrated.cand_mask.tolist(), hydrated.item_age_ms.tolist()) == ([True], [0])
+
+
+def test_a_negative_answer_is_not_missing(release: Release) -> None:
+    item = ItemId("gone")
+    row = stamped(encode_item_rows(release, [ItemState(item, None, 0, 0)])[0], NOW_MS, NOW_MS + 60_000)
+    hydrated = hydrate_items(Hydrated(0, None, [row], [None], None), [item], release.manifest, NOW_MS)
+    assert (hydrated.missing, hydrated.reasons, hydrated.found["negative"]) == ([], [], 1)
+    expired = hydrate_items(Hydrated(0, None, [row], [None], None), [item], release.manifest, NOW_MS + 60_001)
+    assert expired.missing == [item]
+
+
+def test_rows_of_another_release_are_not_used(release: Release, bundles: Path) -> None:
+    other = publish(bundles, "v2", seed=2)[0]
+    item = ItemId("item-1")
+    row = stamped(encode_item_rows(other, [ItemState(item, ITEMS[item], 1, 1)])[0], NOW_MS, 0)
+    hydrated = hydrate_items(Hydrated(0, None, [row], [None], None), [item], release.manifest, NOW_MS)
+    assert (hydrated.cand_mask.tolist(), hydrated.missing) == ([False], [item])
+
+
+def test_probabilities_that_are_not_numbers_are_an_error_and_not_a_slate(release: Release) -> None:
+    hydrated = nothing(2, release.manifest)
+    hydrated.tier[:] = 0
+    hydrated.pair[0, 0] = np.inf
+    with pytest.raises(NotFinite):
+        score_batch([job(release, hydrated)])
