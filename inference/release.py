@@ -101,7 +101,7 @@ def save_release(location: Path, bundle: Bundle, manifest: Manifest) -> str:
     """
     if location.exists():
         raise FileExistsError(f"{location} exists; a release is never overwritten")
-    weights = save({name: tensor.contiguous() for name, tensor in bundle.state_dict().items()})
+    weights = weights_of(bundle)
     data = manifest.with_weights(weights).encode()
     location.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=location.parent, prefix=".writing-"))
@@ -117,6 +117,12 @@ def save_release(location: Path, bundle: Bundle, manifest: Manifest) -> str:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     return hashlib.sha256(data).hexdigest()
+
+
+def weights_of(bundle: Bundle) -> bytes:
+    """The content of `weights.safetensors`: the same weights give the same bytes."""
+    weights: bytes = save({name: tensor.contiguous() for name, tensor in bundle.state_dict().items()})
+    return weights
 
 
 def load_release(location: Path, expected_sha256: str | None = None) -> Release:

@@ -1,5 +1,7 @@
 """The transformer parts that the user tower and the foundation model share."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -35,6 +37,8 @@ class Attention(nn.Module):
         self.out = nn.Linear(width, width)
         slopes = torch.logspace(-3, 0.3, num_queries * num_heads).view(num_queries, num_heads).T  # [H, S or 1]
         ranks = torch.cat([torch.tensor([START_RANK]), torch.arange(num_keys - 1.0)])
+        start_as_similarity(self.query, self.key_value)
+        nn.init.eye_(self.out.weight)
         self.rank_bias = nn.Parameter(-slopes[:, :, None] * ranks)
 
     def forward(self, queries: torch.Tensor, keys: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -52,6 +56,20 @@ class Attention(nn.Module):
         return out
 
 
+def start_as_similarity(query: nn.Linear, key_value: nn.Linear) -> None:
+    """Let attention begin by reading what is similar: keys like queries, values as they are.
+
+    Candidates and histories share one embedding space, so this is right before anything was learned.
+    """
+    width = query.weight.shape[0]
+    with torch.no_grad():
+        nn.init.orthogonal_(query.weight)
+        key_value.weight[:width] = query.weight
+        nn.init.eye_(key_value.weight[width:])
+        query.bias.zero_()
+        key_value.bias.zero_()
+
+
 class FeedForward(nn.Module):
     """Norm, widen, narrow, add."""
 
@@ -60,11 +78,27 @@ class FeedForward(nn.Module):
         self.layers = nn.Sequential(
             nn.LayerNorm(width), nn.Linear(width, factor * width), nn.SiLU(), nn.Linear(factor * width, width)
         )
+        start_at_zero(self.layers)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """[..., D] -> [..., D]."""
         out: torch.Tensor = x + self.layers(x)
         return out
+
+
+def start_at_zero(layers: nn.Sequential) -> None:
+    """Let a residual branch begin by adding nothing."""
+    last = layers[-1]
+    assert isinstance(last, nn.Linear)
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+
+
+def head_products(a: torch.Tensor, b: torch.Tensor, num_heads: int) -> torch.Tensor:
+    """Scaled dot products head by head: [..., D] and [..., D] -> [..., H]."""
+    shape = (*a.shape[:-1], num_heads, a.shape[-1] // num_heads)
+    products: torch.Tensor = (a * b).view(shape).sum(-1)
+    return products / math.sqrt(shape[-1])
 
 
 class SelfBlock(nn.Module):

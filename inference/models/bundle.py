@@ -46,6 +46,7 @@ class Bundle(nn.Module):
         super().__init__()
         num_items, width = catalogue.num_items, sizes.item_width
         num_numbers = catalogue.numbers.shape[1]
+        self.sizes = sizes
         self.catalogue = catalogue
         self.items = ItemEncoder(make_tables(tables, num_items, sizes.num_feature_buckets, width), num_numbers, width)
         self.item_tower = ItemTower(width)

@@ -7,12 +7,14 @@ and crosses everything in a Wukong stack. Its last hidden layer is tapped and co
 import torch
 from torch import nn
 
-from inference.models.blocks import Attention, FeedForward, SelfBlock
+from inference.models.blocks import Attention, FeedForward, SelfBlock, head_products
 from inference.models.history_encoder import HistoryBatch, HistoryEncoder
 from inference.models.interaction import InteractionLayer
+from inference.models.item_tower import ItemTower
 from inference.models.sizes import Sizes
 
 NUM_EMBEDDINGS = 8  # fields of the interaction stack
+MIN_SHARE_OF_LARGEST = 1e-3  # directions of less variance than this are noise and are not blown up to 1
 MAX_PAIR_VALUE = 8.0  # a pair row is cut here: it is standardised, and must survive quantisation
 
 
@@ -22,10 +24,11 @@ class FoundationModel(nn.Module):
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
         width, heads, num_keys = sizes.item_width, sizes.num_heads, sizes.history_length + 1
+        self.num_heads = heads
         self.history = HistoryEncoder(width)
         self.blocks = nn.ModuleList(SelfBlock(width, heads, num_keys) for _ in range(sizes.foundation_layers))
         self.norm = nn.LayerNorm(width)
-        self.candidate = nn.Sequential(nn.Linear(2 * width, width), nn.LayerNorm(width))
+        self.candidate = ItemTower(width)
         self.attend_events = Attention(width, heads, num_keys)
         self.attend_encoded = Attention(width, heads, num_keys)
         self.second_query = FeedForward(width)
@@ -34,7 +37,7 @@ class FoundationModel(nn.Module):
             InteractionLayer(NUM_EMBEDDINGS, width) for _ in range(sizes.foundation_interaction_layers)
         )
         self.tap = nn.Sequential(
-            nn.Linear(NUM_EMBEDDINGS * width, 2 * sizes.foundation_tap_width),
+            nn.Linear(NUM_EMBEDDINGS * width + 3 * heads, 2 * sizes.foundation_tap_width),
             nn.SiLU(),
             nn.Linear(2 * sizes.foundation_tap_width, sizes.foundation_tap_width),
             nn.SiLU(),
@@ -52,7 +55,7 @@ class FoundationModel(nn.Module):
         for block in self.blocks:
             x = block(x, mask)
         x = self.norm(x)
-        candidate = self.candidate(torch.cat([ids, features], dim=-1))
+        candidate = self.candidate(ids, features)
         first = self.attend_events(candidate, events, mask)  # reads what the events were
         second = self.attend_encoded(self.second_query(candidate + first), x, mask)  # reads what they meant
         start = x[:, :1]
@@ -61,7 +64,8 @@ class FoundationModel(nn.Module):
         z = torch.stack(fields, dim=2).view(b * k, NUM_EMBEDDINGS, d)
         for layer in self.interaction:
             z = layer(z)
-        tap: torch.Tensor = self.tap(z.flatten(1)).view(b, k, -1)
+        matches = [head_products(candidate, read, self.num_heads) for read in (first, second, summary)]
+        tap: torch.Tensor = self.tap(torch.cat([z.view(b, k, -1), *matches], dim=-1))
         return tap
 
     def logits(self, tap: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -76,7 +80,7 @@ class FoundationModel(nn.Module):
 
 
 class Projector(nn.Module):
-    """The encoder of a linear auto-encoder, with unit variance in every direction it keeps.
+    """The encoder of a linear auto-encoder, with unit variance in every direction of weight that it keeps.
 
     A linear auto-encoder's optimum is known in closed form (the principal directions), so it is solved, not trained:
     it needs no label, and it is fixed before the first pair row is written, or the rows would drift.
@@ -98,7 +102,8 @@ class Projector(nn.Module):
         centred = (taps - taps.mean(0)).double()
         variances, directions = torch.linalg.eigh(centred.T @ centred / max(len(taps) - 1, 1))
         kept = slice(-self.directions.shape[1], None)
-        scale = variances[kept].clamp(min=1e-6).rsqrt()
+        floor = max(float(variances[-1]) * MIN_SHARE_OF_LARGEST, 1e-8)
+        scale = variances[kept].clamp(min=floor).rsqrt()
         self.mean.copy_(taps.mean(0))
         self.directions.copy_((directions[:, kept] * scale).flip(1).float())
         return float(variances[kept].sum() / variances.sum().clamp(min=1e-12))

@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from inference.models.blocks import start_at_zero
 from inference.models.features import ItemFeatures
 from inference.models.tables import Tables
 
@@ -14,6 +15,9 @@ class ItemEncoder(nn.Module):
         super().__init__()
         self.tables = tables
         self.numbers = nn.Linear(num_numbers, width) if num_numbers else None
+        if self.numbers is not None:  # else a price would make items more alike than a category does
+            nn.init.normal_(self.numbers.weight, 0.0, 0.02)
+            nn.init.zeros_(self.numbers.bias)
 
     def ids(self, index: torch.Tensor) -> torch.Tensor:
         """`index` int64 [...] (0: dropped or unknown id) -> [..., D]."""
@@ -32,6 +36,7 @@ class ItemTower(nn.Module):
         super().__init__()
         self.norm_in = nn.LayerNorm(2 * width)
         self.hidden = nn.Sequential(nn.Linear(2 * width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width))
+        start_at_zero(self.hidden)
         self.norm_out = nn.LayerNorm(width)
 
     def forward(self, ids: torch.Tensor, features: torch.Tensor) -> torch.Tensor:

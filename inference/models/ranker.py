@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from inference.models.blocks import head_products, start_as_similarity, start_at_zero
 from inference.models.broadcast import broadcast_add, broadcast_attention
 from inference.models.sizes import Sizes
 from inference.protocol import NUM_TIERS, RankInputs, RankOutputs, Tier
@@ -46,7 +47,7 @@ class Ranker(nn.Module):
         self.hops = nn.ModuleList(_Hop(d) for _ in range(variant.hops))
         self.from_request = nn.Linear(d + sizes.context_width, hidden)
         self.from_candidate = nn.Linear(d, hidden, bias=False)
-        self.from_attended = nn.Linear(2 * d * variant.hops, hidden, bias=False)
+        self.from_attended = nn.Linear((2 * d + sizes.num_heads) * variant.hops, hidden, bias=False)
         self.from_pair = nn.Linear(p + NUM_TIERS + 1, hidden, bias=False)
         self.blocks = nn.ModuleList(_Block(hidden) for _ in range(variant.blocks))
         self.heads = nn.Linear(hidden, 2)
@@ -62,7 +63,7 @@ class Ranker(nn.Module):
         query = cand
         for hop in self.hops:
             read = hop(query, tokens, mask, index, offsets, self.num_heads)
-            attended += [read, read * cand]
+            attended += [read, read * cand, head_products(read, cand, self.num_heads)]
             query = query + read
 
         weight = mask[:, :, None] / mask.sum(1)[:, None, None]
@@ -101,6 +102,7 @@ class _Hop(nn.Module):
         super().__init__()
         self.query = nn.Linear(width, width)
         self.key_value = nn.Linear(width, 2 * width)
+        start_as_similarity(self.query, self.key_value)
 
     def forward(
         self,
@@ -122,6 +124,7 @@ class _Block(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+        start_at_zero(self.layers)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out: torch.Tensor = x + self.layers(x)

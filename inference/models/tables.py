@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 TablesKind = Literal["plain", "torchrec"]
-INITIAL_DEVIATION = 0.05
+# Features start larger than ids: at first items are alike as far as their features are, and ids learn the difference.
+INITIAL_DEVIATION = {"item_ids": 0.02, "item_features": 0.3}
 
 
 class Tables(nn.Module):
@@ -69,5 +70,5 @@ def make_tables(kind: TablesKind, num_items: int, num_buckets: int, width: int) 
 def initialise(tables: nn.Module) -> None:
     """Small normal values for every table."""
     with torch.no_grad():
-        for parameter in tables.parameters():
-            parameter.normal_(0.0, INITIAL_DEVIATION)
+        for name, parameter in tables.named_parameters():
+            parameter.normal_(0.0, INITIAL_DEVIATION[name.split(".")[-2]])

@@ -1,0 +1,115 @@
+"""Judge a trained bundle on a later period, beside baselines and the truth where it is known."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+
+from inference.evaluation.baselines import logistic, popularity
+from inference.evaluation.metrics import Interval, Values, bootstrap, log_losses, quality
+from inference.models.bundle import Bundle
+from inference.models.ranker import DEFAULT_VARIANT
+from inference.training.batches import Batches
+from inference.training.dataset import Dataset, Flags, Ints
+from inference.training.foundation import PairTable, foundation_logits, foundation_tap
+from inference.training.ranker import ranker_logits
+from inference.training.tiers import TierSource
+
+UNDEFINED = "undefined"
+HOUR_MS = 3_600_000
+
+
+def evaluate(bundle: Bundle, batches: Batches, train: Ints, test: Ints, only_uniform: bool) -> dict[str, Any]:
+    """A report as JSON types: quality of each order on the rows of the `test` requests (the uniform slots alone where
+    `only_uniform`), gains with 95 % intervals, and the transfer ratio where it is defined.
+
+    `train` requests are what the baselines may learn from. The pair rows judged here are by the finished foundation
+    model, which has not seen a label of the later period.
+    """
+    data = batches.data
+    of_train, of_test = _rows_of(data, train), _rows_of(data, test)
+    judged = of_test & data.uniform if only_uniform else of_test
+    part = data.keep(judged)
+    view = batches.like(part, bundle.sizes.history_length)
+    everything = np.arange(part.num_requests)
+    labels, weights = part.clicked.astype(float), part.weight.astype(float)
+    users = part.request_user[part.cand_request]
+
+    predictions: dict[str, Values] = {
+        "popularity": popularity(data, of_train)[judged],
+        "logistic": logistic(data, of_train, judged),
+        "ranker, no pair row": _ranker(bundle, DEFAULT_VARIANT, view, 0.0, 0),
+        "ranker, half of the pairs": _ranker(bundle, DEFAULT_VARIANT, view, 0.5, 0),
+        "ranker, pairs an hour old": _ranker(bundle, DEFAULT_VARIANT, view, 1.0, HOUR_MS),
+        "ranker": _ranker(bundle, DEFAULT_VARIANT, view, 1.0, 0),
+        "foundation model": _probabilities(foundation_logits(bundle, view, everything)),
+    }
+    for variant in bundle.rankers:
+        if variant != DEFAULT_VARIANT:
+            predictions[f"ranker {variant}"] = _ranker(bundle, variant, view, 1.0, 0)
+    if not np.isnan(part.oracle).any():
+        predictions["ceiling"] = part.oracle.astype(float)
+    losses = {name: log_losses(labels, values) for name, values in predictions.items()}
+
+    def gain(better: str, worse: str) -> Interval:
+        rows = np.stack([losses[worse], losses[better]], axis=1)
+        return bootstrap(lambda mean: float(mean[0] - mean[1]), rows, users, weights)
+
+    foundation_gain = gain("foundation model", "ranker, no pair row")
+    return {
+        "rows": len(labels),
+        "users": len(np.unique(users)),
+        "rate": round(float(np.average(labels, weights=weights)), 6),
+        "slots": "uniform" if only_uniform else "all",
+        "quality": {name: quality(labels, p, users, weights).as_dict() for name, p in predictions.items()},
+        "gains": {
+            "ranker over popularity": asdict(gain("ranker", "popularity")),
+            "ranker over logistic": asdict(gain("ranker", "logistic")),
+            "ranker over itself without pair rows": asdict(gain("ranker", "ranker, no pair row")),
+            "foundation model over ranker without pair rows": asdict(foundation_gain),
+        },
+        "transfer_ratio": transfer_ratio(
+            losses["ranker, no pair row"], losses["ranker"], losses["foundation model"], users, weights, foundation_gain
+        ),
+    }
+
+
+def transfer_ratio(
+    plain: Values, enriched: Values, foundation: Values, users: Ints, weights: Values, foundation_gain: Interval
+) -> dict[str, float] | str:
+    """Share of the foundation model's gain that the ranker got; undefined unless that gain is certain."""
+    if not foundation_gain.excludes_zero or foundation_gain.value < 0:
+        return UNDEFINED
+    rows = np.stack([plain, enriched, foundation], axis=1)
+
+    def ratio(mean: Values) -> float:
+        return float((mean[0] - mean[1]) / (mean[0] - mean[2]))
+
+    return asdict(bootstrap(ratio, rows, users, weights))
+
+
+def _ranker(bundle: Bundle, variant: str, view: Batches, coverage: float, lag_ms: int) -> Values:
+    """Probabilities by one variant when pair rows of this age exist for this share of the candidates."""
+    data = view.data
+    everything = np.arange(data.num_requests)
+    rows = np.zeros((len(data.cand_item), bundle.foundation.projector.directions.shape[1]), dtype=np.float32)
+    if coverage:
+        for batch in view.ordered(everything, 256, data.request_time_ms - lag_ms):
+            rows[batch.rows] = bundle.foundation.pair_rows(foundation_tap(bundle, batch)).numpy()
+    exact = np.random.default_rng(0).random(len(rows)) < coverage
+    pairs = PairTable(rows, exact, np.full(len(rows), lag_ms / 1000, dtype=np.float32))
+    pattern = TierSource(data, pairs).compose(exact, np.zeros(len(rows), dtype=bool))
+    return _probabilities(ranker_logits(bundle, variant, view, pattern, everything))
+
+
+def _probabilities(logits: torch.Tensor) -> Values:
+    values: Values = torch.sigmoid(logits.double()).numpy()
+    return values
+
+
+def _rows_of(data: Dataset, requests: Sequence[int] | Ints) -> Flags:
+    flags = np.zeros(data.num_requests, dtype=bool)
+    flags[requests] = True
+    return np.asarray(flags[data.cand_request])

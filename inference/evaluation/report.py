@@ -1,0 +1,31 @@
+"""An evaluation as a table for people."""
+
+from typing import Any
+
+COLUMNS = ("log_loss", "normalised_entropy", "calibration", "auc", "gauc")
+
+
+def table(report: dict[str, Any]) -> str:
+    """The report of `evaluate` as lines of text; the best log loss is at the bottom."""
+    lines = [
+        f"{report['rows']} rows of {report['users']} users, {report['slots']} slots of the later period, "
+        f"base rate {report['rate']:.4f}",
+        f"{'':28}" + "".join(f"{name.replace('normalised_entropy', 'norm. entropy'):>15}" for name in COLUMNS),
+    ]
+    for name, values in sorted(report["quality"].items(), key=lambda entry: -(entry[1]["log_loss"] or 0.0)):
+        lines.append(f"{name:28}" + "".join(f"{_number(values[column]):>15}" for column in COLUMNS))
+    lines.append("log loss gained (95 % interval, bootstrap over users)")
+    lines += [f"  {name:50} {_interval(gain)}" for name, gain in report["gains"].items()]
+    ratio = report["transfer_ratio"]
+    lines.append(f"  {'transfer ratio':50} {ratio if isinstance(ratio, str) else _interval(ratio)}")
+    if "note" in report:
+        lines.append(report["note"])
+    return "\n".join(lines)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _interval(gain: dict[str, float]) -> str:
+    return f"{gain['value']:8.4f} [{gain['low']:.4f}, {gain['high']:.4f}]"

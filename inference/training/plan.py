@@ -1,0 +1,28 @@
+"""How long and how fast everything is trained; one value for everything a person may want to tune."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """Defaults: the compact release, tuned on the generator's default world."""
+
+    batch_requests: int = 64
+    history_length: int = 64  # events read while training; serving reads all that the release allows
+    train_share: float = 0.7  # of the requests, by time; the rest is what the release is judged on
+    first_share: float = 0.5  # of the training requests: seen by the foundation model before it writes any row
+    num_blocks: int = 4  # of the others: written first, trained on after
+    foundation_epochs: int = 2
+    foundation_rate: float = 3e-3
+    block_rate: float = 6e-4  # lower, so that rows of different blocks stay comparable
+    ranker_epochs: int = 2
+    ranker_rate: float = 3e-3
+    head_epochs: int = 1  # of the other variants, on frozen towers
+    weight_decay: float = 1e-4
+    id_dropout: float = 0.1  # training rows that see an item without its id
+    user_dropout: float = 0.05  # requests without a user row
+    item_dropout: float = 0.02  # candidates without an item row
+    no_pair_share: float = 0.25  # requests without any pair row
+    pair_coverage: float = 0.6  # of the candidates of the other requests
+    aggregate_coverage: float = 0.7  # of the candidates without a pair row
+    conversion_loss: float = 0.3

@@ -1,0 +1,111 @@
+"""Train the towers with the standard ranker, then the other variants on the rows of the finished towers."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from inference.models.bundle import Bundle
+from inference.models.ranker import DEFAULT_VARIANT
+from inference.protocol import RankInputs
+from inference.training.batches import Batches, RequestBatch
+from inference.training.dataset import Floats, Ints
+from inference.training.foundation import dropped, label_loss
+from inference.training.optimise import optimise
+from inference.training.plan import TrainingPlan
+from inference.training.progress import Progress
+from inference.training.tiers import TierSource
+
+Pattern = tuple[Floats, Ints, Floats]  # pair rows [M, P], tiers [M], ages [M]
+
+
+def train_rankers(
+    bundle: Bundle,
+    batches: Batches,
+    tiers: TierSource,
+    requests: Ints,
+    plan: TrainingPlan,
+    rng: np.random.Generator,
+    progress: Progress,
+) -> None:
+    """Train on `requests`; pair rows are inputs like any other and get no gradient."""
+    towers = [*bundle.items.parameters(), *bundle.item_tower.parameters(), *bundle.user_tower.parameters()]
+    standard = [*bundle.ranker(DEFAULT_VARIANT).parameters(), *bundle.positions.parameters()]
+    pattern = tiers.draw(plan, rng)
+
+    def joint_loss(batch: RequestBatch) -> torch.Tensor:
+        inputs = rank_inputs(bundle, batch, pattern, plan.id_dropout)
+        return _loss(bundle, DEFAULT_VARIANT, _with_misses(inputs, plan), batches, batch, plan)
+
+    steps = [requests] * plan.ranker_epochs
+    rate = plan.ranker_rate
+    optimise("towers and ranker", joint_loss, [*towers, *standard], batches, steps, plan, rate, rng, progress)
+    for variant in bundle.rankers:
+        if variant != DEFAULT_VARIANT:
+            _train_head(bundle, variant, batches, tiers.draw(plan, rng), requests, plan, rng, progress)
+
+
+def _train_head(
+    bundle: Bundle,
+    variant: str,
+    batches: Batches,
+    pattern: Pattern,
+    requests: Ints,
+    plan: TrainingPlan,
+    rng: np.random.Generator,
+    progress: Progress,
+) -> None:
+    def loss(batch: RequestBatch) -> torch.Tensor:
+        with torch.no_grad():
+            inputs = _with_misses(rank_inputs(bundle, batch, pattern, plan.id_dropout), plan)
+        return _loss(bundle, variant, inputs, batches, batch, plan)
+
+    parameters = list(bundle.ranker(variant).parameters())
+    steps = [requests] * plan.head_epochs
+    optimise(f"ranker {variant}", loss, parameters, batches, steps, plan, plan.ranker_rate, rng, progress)
+
+
+def rank_inputs(bundle: Bundle, batch: RequestBatch, pattern: Pattern, dropout: float = 0.0) -> RankInputs:
+    """What the ranker would be given for a batch: rows by the towers as they are now, pairs by the pattern."""
+    ids, features = bundle.known_items(bundle.items)
+    past = batch.history.items
+    user = bundle.user_tower(batch.history, ids[dropped(past, dropout)] + features[past])
+    index = batch.cand[batch.mask]
+    cand = bundle.item_tower(ids[dropped(index, dropout)], features[index])
+    pair, tier, age_s = (part[batch.rows] for part in pattern)
+    return RankInputs(
+        user=user,
+        user_mask=torch.ones(user.shape[:2], dtype=torch.bool),
+        context=batch.context,
+        cand=cand,
+        cand_mask=torch.ones(len(cand), dtype=torch.bool),
+        pair=torch.from_numpy(pair),
+        tier=torch.from_numpy(tier.astype(np.int32)),
+        age_s=torch.from_numpy(age_s),
+        cand_to_user=batch.cand_to_user,
+        user_offsets=batch.user_offsets,
+    )
+
+
+def _with_misses(inputs: RankInputs, plan: TrainingPlan) -> RankInputs:
+    absent_user = torch.rand(inputs.num_requests, 1) < plan.user_dropout
+    absent_item = torch.rand(inputs.num_candidates) < plan.item_dropout
+    return replace(inputs, user_mask=inputs.user_mask & ~absent_user, cand_mask=inputs.cand_mask & ~absent_item)
+
+
+def _loss(
+    bundle: Bundle, variant: str, inputs: RankInputs, batches: Batches, batch: RequestBatch, plan: TrainingPlan
+) -> torch.Tensor:
+    click, conversion = bundle.ranker(variant)(inputs)
+    click = click + bundle.positions(batches.position[batch.rows])
+    return label_loss(click, conversion, batches, batch.rows, plan)
+
+
+@torch.no_grad()
+def ranker_logits(bundle: Bundle, variant: str, batches: Batches, pattern: Pattern, requests: Ints) -> torch.Tensor:
+    """Logits of a click, positions included, for every candidate of `requests`, [N]."""
+    logits = []
+    for batch in batches.ordered(requests, 256):
+        click, _ = bundle.ranker(variant)(rank_inputs(bundle, batch, pattern))
+        logits.append(click + bundle.positions(batches.position[batch.rows]))
+    return torch.cat(logits)

@@ -1,0 +1,176 @@
+"""Training data from the topics: served slates joined with the activity that followed. Pure; see `topics_reader`.
+
+A row is a request with at least one impression whose click window has closed. Its candidates are the items that were
+shown; the label is a click (a conversion) within its window after the impression with the same request and item.
+The slate of the request, where there is one, gives its time, context and propensities; without one (slates of another
+ranker) the impressions do.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from inference.context import encode_context
+from inference.history import MAX_DEVIATIONS, ValueScale
+from inference.models.history_encoder import KIND_INDEX
+from inference.training.dataset import Dataset
+from runtime.ids import ItemId
+from streams.wire.events import HISTORY_KINDS, Activity, FeatureValue, Slate
+
+MIN_REQUESTS = 200  # fewer teach nothing, and cannot be split into a past and a later period
+
+
+class TooLittleData(ValueError):
+    """The topics hold too few requests with closed windows to train on."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelWindows:
+    """How long after an impression an event still counts, in milliseconds."""
+
+    click_ms: int = 10 * 60_000
+    conversion_ms: int = 24 * 3_600_000
+
+
+@dataclass(slots=True)
+class _Request:
+    user: str
+    time_ms: int
+    shown: dict[str, Activity] = field(default_factory=dict)  # item -> impression
+    slate: Slate | None = None
+
+
+def join(
+    items: Mapping[ItemId, Mapping[str, FeatureValue]],
+    activities: Iterable[Activity],
+    slates: Iterable[Slate],
+    *,
+    now_ms: int,
+    context_width: int,
+    windows: LabelWindows | None = None,
+) -> Dataset:
+    """Request rows as of `now_ms`; raises TooLittleData. Items that are not in the catalogue get no features."""
+    windows = windows or LabelWindows()
+    done: dict[tuple[str, str, str], int] = {}  # (request, item, kind) -> time of the first such event
+    requests: dict[str, _Request] = {}
+    history: dict[str, Activity] = {}  # by event id: a record may come twice
+    for activity in activities:
+        if activity.kind in HISTORY_KINDS:
+            history.setdefault(activity.event_id, activity)
+        if activity.request_id is None:
+            continue
+        if activity.kind == "impression":
+            request = requests.setdefault(activity.request_id, _Request(activity.user_id, activity.event_time_ms))
+            request.shown.setdefault(activity.item_id, activity)
+        key = (activity.request_id, activity.item_id, activity.kind)
+        done[key] = min(done.get(key, activity.event_time_ms), activity.event_time_ms)
+    for slate in slates:
+        if slate.request_id in requests and requests[slate.request_id].user == slate.user_id:
+            requests[slate.request_id].slate = slate
+    closed = {
+        request_id: request
+        for request_id, request in requests.items()
+        if all(shown.event_time_ms + windows.click_ms <= now_ms for shown in request.shown.values())
+    }
+    if len(closed) < MIN_REQUESTS:
+        raise TooLittleData(
+            f"{len(closed)} requests have impressions whose click window of {windows.click_ms / 60_000:g} minutes has "
+            f"closed ({len(requests) - len(closed)} are still open); at least {MIN_REQUESTS} are needed"
+        )
+    return _dataset(items, list(history.values()), closed, done, windows, now_ms, context_width)
+
+
+def _dataset(
+    items: Mapping[ItemId, Mapping[str, FeatureValue]],
+    history: list[Activity],
+    requests: Mapping[str, _Request],
+    done: Mapping[tuple[str, str, str], int],
+    windows: LabelWindows,
+    now_ms: int,
+    context_width: int,
+) -> Dataset:
+    catalogue = dict(items)
+    for activity in history:
+        catalogue.setdefault(ItemId(activity.item_id), {})
+    for request in requests.values():
+        for item in request.shown:
+            catalogue.setdefault(ItemId(item), {})
+    item_number = {item: number for number, item in enumerate(catalogue)}
+    user_number: defaultdict[str, int] = defaultdict(lambda: len(user_number))
+    values = _value_scale(history)
+    rows = [
+        _row(request_id, request, item, shown, done, windows, now_ms)
+        for request_id, request in requests.items()
+        for item, shown in request.shown.items()
+    ]
+    columns = [np.array(column) for column in zip(*rows, strict=True)]
+    position, clicked, converted, known, propensity = columns
+    num_rows = len(rows)
+    return Dataset(
+        items=catalogue,
+        event_user=np.array([user_number[activity.user_id] for activity in history], dtype=np.int64),
+        event_item=np.array([item_number[ItemId(activity.item_id)] for activity in history], dtype=np.int64),
+        event_kind=np.array([KIND_INDEX[activity.kind] for activity in history], dtype=np.int64),
+        event_value=np.clip(
+            [0.0 if a.value is None else (a.value - values.mean) / values.scale for a in history],
+            -MAX_DEVIATIONS,
+            MAX_DEVIATIONS,
+        ).astype(np.float32),
+        event_time_ms=np.array([activity.event_time_ms for activity in history], dtype=np.int64),
+        request_user=np.array([user_number[request.user] for request in requests.values()], dtype=np.int64),
+        request_time_ms=np.array([_time_ms(request) for request in requests.values()], dtype=np.int64),
+        request_context=np.stack([_context(request, context_width) for request in requests.values()]),
+        offsets=np.concatenate([[0], np.cumsum([len(request.shown) for request in requests.values()])]),
+        cand_item=np.array(
+            [item_number[ItemId(item)] for request in requests.values() for item in request.shown], dtype=np.int64
+        ),
+        cand_position=position.astype(np.int64),
+        clicked=clicked.astype(np.float32),
+        converted=converted.astype(np.float32),
+        conversion_known=known.astype(bool),
+        uniform=np.zeros(num_rows, dtype=bool),
+        weight=np.ones(num_rows, dtype=np.float32),
+        propensity=propensity.astype(np.float32),
+        oracle=np.full(num_rows, np.nan, dtype=np.float32),
+        values=values,
+    ).sorted_by_time()
+
+
+def _row(
+    request_id: str,
+    request: _Request,
+    item: str,
+    shown: Activity,
+    done: Mapping[tuple[str, str, str], int],
+    windows: LabelWindows,
+    now_ms: int,
+) -> tuple[int, bool, bool, bool, float]:
+    """Position, clicked, converted, whether the conversion is known, propensity (1 where the slate does not say)."""
+    served = {} if request.slate is None else {one.item_id: one for one in request.slate.items}
+    start_ms = shown.event_time_ms
+    clicked = start_ms <= done.get((request_id, item, "click"), -1) <= start_ms + windows.click_ms
+    converted = start_ms <= done.get((request_id, item, "conversion"), -1) <= start_ms + windows.conversion_ms
+    known = clicked and (converted or start_ms + windows.conversion_ms <= now_ms)
+    propensity = served[item].propensity if item in served else None
+    return shown.position or 0, clicked, converted, known, 1.0 if propensity is None else propensity
+
+
+def _time_ms(request: _Request) -> int:
+    """When the answer was computed: before anything the user did with it."""
+    return request.time_ms if request.slate is None else min(request.time_ms, request.slate.event_time_ms)
+
+
+def _context(request: _Request, width: int) -> np.ndarray:
+    if request.slate is not None:
+        return encode_context(request.slate.surface, request.slate.context, width)
+    first = next(iter(request.shown.values()))
+    return encode_context(first.surface, first.context, width)
+
+
+def _value_scale(history: list[Activity]) -> ValueScale:
+    given = np.array([activity.value for activity in history if activity.value is not None])
+    if given.size == 0:
+        return ValueScale()
+    return ValueScale(float(given.mean()), float(given.std()) or 1.0)
