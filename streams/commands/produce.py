@@ -58,7 +58,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     activity.add_argument("--user", required=True)
     activity.add_argument("--item", required=True)
     activity.add_argument("--kind", required=True, help="impression, click, conversion, rating or a kind of your own")
-    activity.add_argument("--value", type=float, help="for a rating, say")
+    activity.add_argument("--value", type=_finite, help="for a rating, say")
     activity.add_argument("--surface")
     activity.add_argument("--context", action="append", default=[], metavar="NAME=VALUE")
     activity.add_argument(
@@ -102,6 +102,13 @@ def run(args: argparse.Namespace) -> int:
         print("produce: --file and --topic go together", file=sys.stderr)
         return 2
     return _run_file(args) if args.file else _run_single(args)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError("must be finite")
+    return number
 
 
 def _run_single(args: argparse.Namespace) -> int:

@@ -77,7 +77,6 @@ def run(args: argparse.Namespace) -> int:
         complete = report(
             producer,
             as_json=args.json,
-            timeout_s=60.0,
             movies=len(movies),
             ratings=len(ratings),
             users=len({rating.user_id for rating in ratings}),

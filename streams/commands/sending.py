@@ -18,6 +18,7 @@ from streams.wire.producer import DeliveryCounts, Producer, ProducerFull
 T = TypeVar("T")
 
 PLAIN_LINE_EVERY_S = 5.0
+FLUSH_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +76,9 @@ def closing(producer: Producer) -> Iterator[Producer]:
         producer.close(0.0)
 
 
-def report(producer: Producer, *, as_json: bool, timeout_s: float = 30.0, **more: object) -> bool:
+def report(producer: Producer, *, as_json: bool, timeout_s: float | None = None, **more: object) -> bool:
     """Wait for deliveries, print the outcome to standard output; True if every record arrived."""
-    pending = producer.flush(timeout_s)
+    pending = producer.flush(FLUSH_TIMEOUT_S if timeout_s is None else timeout_s)
     counts: DeliveryCounts = producer.counts
     complete = counts.delivered == counts.sent
     if as_json:

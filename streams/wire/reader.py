@@ -4,18 +4,25 @@ For `tail`, `rebuild` and training from topics. It commits nothing and so moves 
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
+from typing import TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from runtime.settings import KafkaSettings
 from streams.wire.record import Record
 
+T = TypeVar("T")
+
 # A consumer must name a group even if it never joins one; rights on the group are not needed.
 _UNUSED_GROUP = "solaris.reader"
 _BATCH_WAIT_S = 0.5
+_ASK_AGAIN_S = 0.1
+# A topic just created, or a broker just lost: a leader is being found.
+_PASSING = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
 _HARMLESS = frozenset({KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN})
 
 
@@ -94,10 +101,8 @@ class Reader:
     def partitions(self) -> list[int]:
         """The partitions this reader reads; raises ReaderError if the topic is missing or hidden."""
         if self._partitions is None:
-            try:
-                topic = self._consumer.list_topics(self._topic, timeout=self._timeout_s).topics[self._topic]
-            except KafkaException as error:
-                raise self._failure(error.args[0]) from None
+            metadata = self._asked(partial(self._consumer.list_topics, self._topic, timeout=self._timeout_s))
+            topic = metadata.topics[self._topic]
             if topic.error is not None:
                 raise ReaderError(f"{self._topic}: {topic.error.str()}; create topics with `python -m streams topics`")
             self._partitions = sorted(topic.partitions)
@@ -105,15 +110,11 @@ class Reader:
 
     def watermarks(self) -> dict[int, tuple[int, int]]:
         """Oldest offset and end offset (one past the newest record) of each partition, now."""
-        try:
-            return {
-                partition: self._consumer.get_watermark_offsets(
-                    TopicPartition(self._topic, partition), timeout=self._timeout_s
-                )
-                for partition in self.partitions()
-            }
-        except KafkaException as error:
-            raise self._failure(error.args[0]) from None
+        places = {partition: TopicPartition(self._topic, partition) for partition in self.partitions()}
+        return {
+            partition: self._asked(partial(self._consumer.get_watermark_offsets, place, timeout=self._timeout_s))
+            for partition, place in places.items()
+        }
 
     def read(self, start: Start | None = None, *, until: Mapping[int, int] | None = None) -> Iterator[Record]:
         """Every record from `start` to `until` (end offsets; default: where the log ends now), partition by partition
@@ -173,10 +174,7 @@ class Reader:
     def _start_offsets(self, start: Start) -> dict[int, int]:
         if isinstance(start, FromTime):
             wanted = [TopicPartition(self._topic, p, start.time_ms) for p in self.partitions()]
-            try:
-                found = self._consumer.offsets_for_times(wanted, timeout=self._timeout_s)
-            except KafkaException as error:
-                raise self._failure(error.args[0]) from None
+            found = self._asked(lambda: self._consumer.offsets_for_times(wanted, timeout=self._timeout_s))
             highs = {p: high for p, (_, high) in self.watermarks().items()}
             return {tp.partition: tp.offset if tp.offset >= 0 else highs[tp.partition] for tp in found}
         watermarks = self.watermarks()
@@ -184,6 +182,17 @@ class Reader:
             return {p: high for p, (_, high) in watermarks.items()}
         wanted_offsets = start.offsets if isinstance(start, FromOffsets) else {}
         return {p: max(low, wanted_offsets.get(p, low)) for p, (low, _) in watermarks.items()}
+
+    def _asked(self, ask: Callable[[], T]) -> T:
+        """The answer to a question, asked again while a partition has no leader; raises ReaderError."""
+        deadline = time.monotonic() + self._timeout_s
+        while True:
+            try:
+                return ask()
+            except KafkaException as error:
+                if error.args[0].code() not in _PASSING or time.monotonic() > deadline:
+                    raise self._failure(error.args[0]) from None
+                time.sleep(_ASK_AGAIN_S)
 
     def _fetch(self, max_messages: int) -> list[Message]:
         """What is there now, or the first that comes; a plain `consume` would always wait for the whole batch."""
