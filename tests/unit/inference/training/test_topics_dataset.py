@@ -1,0 +1,77 @@
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from inference.synthetic.config import WorldConfig
+from inference.synthetic.log import Log
+from inference.synthetic.rows import log_to_dataset
+from inference.synthetic.world import World
+from inference.training.topics_dataset import LabelWindows, TooLittleData, join
+from runtime.ids import ItemId
+from streams.wire.events import Activity, FeatureValue
+
+NOW_MS = 1_700_000_000_000
+WIDTH = 16
+LATER_MS = NOW_MS + 48 * 3_600_000  # every window has closed
+
+
+@pytest.fixture(scope="module")
+def log() -> Log:
+    return World(3, WorldConfig(num_items=60, num_users=40, requests_per_user=8, num_categories=6)).past(NOW_MS)
+
+
+def joined(log: Log, activities: list[Activity], now_ms: int = LATER_MS) -> dict[tuple[int, int], float]:
+    """Label by (time of request, item number), which both ways of making rows share."""
+    data = join(_items(log), activities, [], now_ms=now_ms, context_width=WIDTH)
+    data.check()
+    times = data.request_time_ms[data.cand_request]
+    return {(int(t), int(i)): float(c) for t, i, c in zip(times, data.cand_item, data.clicked, strict=True)}
+
+
+def test_the_join_of_activity_gives_the_rows_of_the_log_it_came_from(log: Log) -> None:
+    direct = log_to_dataset(log, WIDTH)
+    times = direct.request_time_ms[direct.cand_request]
+    expected = {(int(t), int(i)): float(c) for t, i, c in zip(times, direct.cand_item, direct.clicked, strict=True)}
+    assert joined(log, list(log.activity())) == expected
+    assert 0 < sum(expected.values()) < len(expected)
+
+
+def test_records_that_come_twice_or_out_of_order_change_nothing(log: Log) -> None:
+    activities = list(log.activity())
+    shuffled = [activities[i] for i in np.random.default_rng(0).permutation(len(activities))]
+    assert joined(log, shuffled + activities[:500]) == joined(log, activities)
+
+
+def test_a_request_whose_click_window_is_open_is_not_a_row_yet(log: Log) -> None:
+    newest_ms = max(activity.event_time_ms for activity in log.activity(("impression",)))
+    rows = joined(log, list(log.activity()), now_ms=newest_ms)
+    assert max(time_ms for time_ms, _ in rows) <= newest_ms - LabelWindows().click_ms
+
+
+def test_a_click_after_its_window_is_no_label(log: Log) -> None:
+    activities = [_delayed(activity) for activity in log.activity()]
+    assert sum(joined(log, activities).values()) == 0
+
+
+def test_too_few_requests_are_refused_with_the_number(log: Log) -> None:
+    with pytest.raises(TooLittleData, match="0 requests have impressions"):
+        joined(log, list(log.activity(("click",))))
+
+
+def _delayed(activity: Activity) -> Activity:
+    if activity.kind != "click":
+        return activity
+    return Activity(
+        event_id=activity.event_id,
+        event_time_ms=activity.event_time_ms + 3_600_000,
+        user_id=activity.user_id,
+        item_id=activity.item_id,
+        kind="click",
+        request_id=activity.request_id,
+        position=activity.position,
+    )
+
+
+def _items(log: Log) -> dict[ItemId, Mapping[str, FeatureValue]]:
+    return dict(zip(log.truth.item_ids, log.truth.features, strict=True))
