@@ -15,6 +15,7 @@
 | `solaris:ready:<model>:<version>` | sorted set | ranker -> last seen |
 | `solaris:watermark:<topic>` | hash | partition -> ms |
 | `solaris:active:{b}` | sorted set | user -> last retrieval, a day at most |
+| `solaris:capacity:<name>` | hash | worker -> what it can do a second, and until when (ms) that holds; TTL a day |
 | `solaris:epoch:{b}` | string | the mark whose absence says that a shard lost its data |
 
 Ids are percent-encoded wherever they stand (`~` too, which frees it for marks), braces are the cluster's hash tag, and
@@ -101,6 +102,10 @@ def ready(release: ModelVersion) -> str:
 
 def watermark(topic: str) -> str:
     return f"solaris:watermark:{topic}"
+
+
+def capacity(name: str) -> str:
+    return f"solaris:capacity:{name}"
 
 
 def active(bucket: int) -> str:

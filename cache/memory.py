@@ -43,6 +43,7 @@ class MemoryStore:
         self._releases: dict[str, ReleaseState] = {}
         self._ready: defaultdict[ModelVersion, dict[str, int]] = defaultdict(dict)
         self._watermarks: defaultdict[str, dict[int, int]] = defaultdict(dict)
+        self._capacity: defaultdict[str, dict[str, tuple[float, int]]] = defaultdict(dict)  # worker -> per s, expiry
         self._epochs: dict[int, str] = {}
 
     # -- the request path
@@ -212,6 +213,14 @@ class MemoryStore:
         self._ask()
         stored = self._watermarks[topic]
         stored.update({p: ms for p, ms in partitions.items() if ms > stored.get(p, -1)})
+
+    async def publish_capacity(self, name: str, worker: str, per_s: float, ttl_ms: int) -> None:
+        self._ask()
+        self._capacity[name][worker] = (per_s, self._clock.now_ms() + ttl_ms)
+
+    async def read_capacity(self, name: str) -> float:
+        self._ask()
+        return sum(per_s for per_s, expires_ms in self._capacity[name].values() if expires_ms > self._clock.now_ms())
 
     async def set_epochs(self, value: str) -> None:
         self._ask()

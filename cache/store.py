@@ -224,6 +224,14 @@ class Store(Protocol):
         """Raise the watermarks of a topic's partitions; a smaller value than the stored one is ignored."""
         ...
 
+    async def publish_capacity(self, name: str, worker: str, per_s: float, ttl_ms: int) -> None:
+        """This worker can do `per_s` of what `name` stands for; forgotten after `ttl_ms`."""
+        ...
+
+    async def read_capacity(self, name: str) -> float:
+        """What all workers that are not forgotten can do together, per second; 0 without one."""
+        ...
+
     async def set_epochs(self, value: str) -> None:
         """Write all 64 epochs: the marks whose absence says that a shard lost its data."""
         ...

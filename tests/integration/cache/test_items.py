@@ -106,3 +106,10 @@ async def test_dropped_version_takes_its_rows_and_leaves_the_rest(store: Store) 
 async def test_bytes_that_are_no_row_are_refused(store: Store) -> None:
     with pytest.raises(ValueError, match="not a row"):
         await store.write_items([ItemWrite(LAMP, 1, b"{}", {LIVE: b"x" * 80})])
+
+
+async def test_items_are_told_with_their_rev_deleted_ones_too(store: Store) -> None:
+    gone, unknown = ItemId("gone"), ItemId("unknown")
+    await store.write_items([write(5), ItemWrite(gone, 7, None, {LIVE: no_item_row(7)})])
+    await store.write_items([ItemWrite(unknown, 0, None, {LIVE: no_item_row(0)}, MINUTE_MS)])
+    assert await store.read_items([LAMP, gone, unknown]) == [(5, b'{"v":1}'), (7, None), None]

@@ -2,6 +2,7 @@
 
 from cache.store import ReleaseState, Store
 from tests.integration.cache.rows import LIVE, STAGED
+from tests.waiting import eventually
 
 
 async def test_unknown_model_has_no_release(store: Store) -> None:
@@ -35,6 +36,21 @@ async def test_rankers_acknowledge_what_they_loaded(store: Store) -> None:
     assert await store.acknowledged(STAGED, 0) == []
     await store.drop_version(LIVE)
     assert await store.acknowledged(LIVE, 0) == []
+
+
+async def test_capacities_of_all_workers_add_up_until_they_are_forgotten(store: Store) -> None:
+    assert await store.read_capacity("pairs") == 0
+    await store.publish_capacity("pairs", "one", 100.0, 60_000)
+    await store.publish_capacity("pairs", "one", 120.5, 60_000)
+    await store.publish_capacity("pairs", "two", 50.0, 60_000)
+    await store.publish_capacity("other", "two", 9.0, 60_000)
+    assert await store.read_capacity("pairs") == 170.5
+    await store.publish_capacity("pairs", "two", 50.0, 1)
+
+    async def is_forgotten() -> bool:
+        return await store.read_capacity("pairs") == 120.5
+
+    await eventually(is_forgotten)
 
 
 async def test_watermarks_only_rise(store: Store) -> None:
