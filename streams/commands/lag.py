@@ -11,6 +11,7 @@ from runtime.logs import setup
 from runtime.settings import KafkaSettings, kafka_settings
 from streams.admin import AdminError
 from streams.lag.append_times import AppendTimes
+from streams.lag.groups import AGENT_TOPICS
 from streams.lag.history import LagHistory
 from streams.lag.reader import LagReader
 from streams.lag.report import GroupLag, LagReport
@@ -27,9 +28,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "lag",
         description="Show how far each consumer group is behind: records not committed yet, how long the oldest has "
         "been waiting, and a verdict (ok, slow, stalled, stopped) from how both move. A healthy agent shows a lag of "
-        "its rate times the commit interval. Without --serve, status 1 if a group is stalled or stopped.",
+        "its rate times the commit interval. Without --serve, status 1 if one of our agents is stalled or stopped.",
     )
-    parser.add_argument("--watch-s", type=float, default=2.0, metavar="S", help="look this long before judging (2)")
+    parser.add_argument("--watch-s", type=float, default=3.0, metavar="S", help="look this long before judging (3)")
     parser.add_argument("--partitions", action="store_true", help="a line for each partition as well")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     parser.add_argument("--serve", action="store_true", help="be the monitor: page, /lag, /metrics until SIGTERM")
@@ -38,7 +39,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    """Status 0; 1 if a group is stalled or stopped; 2 if the broker cannot be asked."""
+    """Status 0; 1 if one of our agents is stalled or stopped; 2 if the broker cannot be asked."""
     settings = load(LagSettings, "SOLARIS_LAG")
     if args.serve:
         from streams.lag.server import serve
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(report.to_json()))
     else:
         print(table(report, partitions=args.partitions))
-    return 1 if any(group.verdict in (Verdict.STALLED, Verdict.STOPPED) for group in report.groups) else 0
+    return status(report)
 
 
 def watch(kafka: KafkaSettings, watch_s: float, timeout_s: float) -> LagReport:
@@ -72,6 +73,12 @@ def watch(kafka: KafkaSettings, watch_s: float, timeout_s: float) -> LagReport:
         return report
     finally:
         times.close()
+
+
+def status(report: LagReport) -> int:
+    """1 if one of our agents is stalled or stopped; other groups on the broker are not ours to judge."""
+    bad = (Verdict.STALLED, Verdict.STOPPED)
+    return int(any(group.verdict in bad for group in report.groups if group.group in AGENT_TOPICS))
 
 
 def table(report: LagReport, *, partitions: bool = False) -> str:
