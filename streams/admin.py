@@ -17,6 +17,8 @@ from streams.wire.topics import MAX_RECORD_BYTES, TOPICS, TopicSpec
 
 T = TypeVar("T")
 
+GRACE_S = 1.0  # librdkafka gives up by itself first, and says why
+
 # Retention is left out: it is the operator's to change.
 CHECKED_CONFIG = ("message.timestamp.type", "cleanup.policy")
 
@@ -80,7 +82,7 @@ class Admin:
         created = []
         for name, future in futures.items():
             try:
-                future.result(self._timeout_s)
+                future.result(self._timeout_s + GRACE_S)
                 created.append(name)
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # somebody was faster
@@ -170,7 +172,7 @@ class Admin:
 
     def _result(self, what: str, future: Future[T]) -> T:
         try:
-            return future.result(self._timeout_s)
+            return future.result(self._timeout_s + GRACE_S)
         except KafkaException as error:
             raise self._failure(what, error) from None
         except TimeoutError:

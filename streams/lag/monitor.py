@@ -1,10 +1,9 @@
 """The monitor's loop: read, remember, report; keeps the last report while the broker is away."""
 
-import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from runtime.logs import kv
@@ -28,7 +27,7 @@ class SnapshotReader(Protocol):
 
 
 class LagMonitor:
-    """`run` it as a task; `current`, `error` and `failure` may be read at any time."""
+    """`start` it once; `current`, `error` and `failure` may be read at any time."""
 
     def __init__(
         self,
@@ -41,6 +40,7 @@ class LagMonitor:
         self._reader = reader
         self._history = history
         self._monotonic = monotonic
+        self._stopping = threading.Event()
         self._current: tuple[Snapshot, LagReport] | None = None
         self._last_read: float | None = None
         self.error: str | None = None  # why the last read failed, None if it did not
@@ -59,14 +59,20 @@ class LagMonitor:
             return f"the figures are {age_s:.0f} s old: {self.error or 'the read has not returned'}"
         return self.error
 
-    async def run(self) -> None:
-        """Read for ever, at the interval, on one thread of its own."""
-        with ThreadPoolExecutor(1, thread_name_prefix="lag-reader") as executor:
-            loop = asyncio.get_running_loop()
-            while True:
-                started = self._monotonic()
-                await loop.run_in_executor(executor, self._read)
-                await asyncio.sleep(max(0.0, self._settings.interval_s - (self._monotonic() - started)))
+    def start(self) -> None:
+        """Read at the interval on a thread of its own, from now until `stop`."""
+        # A daemon: a read that hangs on a frozen broker must not keep the process from ending.
+        threading.Thread(target=self._run, name="lag-reader", daemon=True).start()
+
+    def stop(self) -> None:
+        """Read no more; a read under way is not waited for."""
+        self._stopping.set()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            started = self._monotonic()
+            self._read()
+            self._stopping.wait(max(0.0, self._settings.interval_s - (self._monotonic() - started)))
 
     def _read(self) -> None:
         try:

@@ -7,7 +7,7 @@ from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
 from runtime.settings import KafkaSettings
-from streams.admin import Admin, AdminError
+from streams.admin import GRACE_S, Admin, AdminError
 from streams.lag.groups import AGENT_TOPICS
 from streams.lag.snapshot import GroupState, PartitionState, Place, Snapshot
 
@@ -72,7 +72,7 @@ class LagReader:
         found, refused = {}, None
         for partition, future in futures.items():
             try:
-                found[Place(partition.topic, partition.partition)] = future.result(self._timeout_s).offset
+                found[Place(partition.topic, partition.partition)] = future.result(self._timeout_s + GRACE_S).offset
             except KafkaException as error:  # deleted meanwhile, or without a leader now
                 refused = error
             except TimeoutError:

@@ -1,6 +1,5 @@
 """HTTP of the lag monitor: `/` the page, `/lag` JSON, `/metrics`, `/livez`, `/readyz`."""
 
-import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator
@@ -64,13 +63,9 @@ def lag_app(monitor: LagMonitor, settings: LagSettings) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        task = asyncio.create_task(monitor.run())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        monitor.start()
+        yield
+        monitor.stop()
 
     routes = [
         Route("/", show_page),

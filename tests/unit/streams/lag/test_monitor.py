@@ -1,7 +1,6 @@
 """The monitor keeps its last figures and says why they are old."""
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
@@ -39,11 +38,11 @@ def broker() -> Broker:
 
 
 @pytest.fixture
-async def monitor(broker: Broker) -> AsyncIterator[LagMonitor]:
+def monitor(broker: Broker) -> Iterator[LagMonitor]:
     monitor = LagMonitor(SETTINGS, broker, LagHistory(window_s=0.1, history_s=1.0))
-    task = asyncio.create_task(monitor.run())
+    monitor.start()
     yield monitor
-    task.cancel()
+    monitor.stop()
 
 
 @pytest.fixture
