@@ -2,11 +2,10 @@
 
 import argparse
 import asyncio
+import dataclasses
 import json
-import shutil
 import sys
 import time
-import uuid
 from pathlib import Path
 
 import orjson
@@ -16,12 +15,14 @@ from inference import switch
 from inference.commands.addresses import open_store
 from inference.coverage import Condition, switch_conditions
 from inference.manifest import ReleaseError
+from inference.publishing import publish
 from inference.release import load_release
 from inference.release_log import publish_releases
 from runtime.ids import ModelVersion
 from runtime.settings import model_name
 
-RELEASES = Path("var/releases")
+RELEASES = Path("var/releases")  # bundles are in <model>/<version> below it
+NOT_LOGGED = "warning: Kafka is not there, the log of releases misses this change"
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -33,16 +34,17 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "nearly all active users and most pairs have rows and every ranker has it, and rolled back by the same switch.",
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    bundle = actions.add_parser("publish-bundle", help="verify a bundle and copy it to where releases are kept")
-    bundle.add_argument("bundle", type=Path, help="directory with manifest.json and weights.safetensors")
-    bundle.add_argument("--releases", type=Path, default=RELEASES, help="where releases are kept (default %(default)s)")
-    stage = actions.add_parser("stage", help="stage the bundle of a version")
-    stage.add_argument("location", type=Path, help=f"directory of the bundle, or its name in {RELEASES}")
+    publish_bundle = actions.add_parser(
+        "publish-bundle", help="stage a bundle, fill its rows from the store, promote it where nothing is live"
+    )
+    stage = actions.add_parser("stage", help="only stage a bundle; agents and `streams rebuild` fill its rows")
+    for action in (publish_bundle, stage):
+        action.add_argument("location", type=Path, help=f"directory of the bundle, or its version in {RELEASES}/MODEL")
     promote = actions.add_parser("promote", help="make the staged version live")
     promote.add_argument("--force", action="store_true", help="even if a condition does not hold")
     rollback = actions.add_parser("rollback", help="make the previous version live again")
     listing = actions.add_parser("list", help="show live, staged and previous, and the conditions of a switch")
-    for action in (bundle, stage, promote, rollback, listing):
+    for action in (publish_bundle, stage, promote, rollback, listing):
         action.add_argument("--model", default=model_name(), help="model name (default %(default)s)")
         action.add_argument("--json", action="store_true", help="print JSON")
         action.set_defaults(run=run)
@@ -51,32 +53,22 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     """Do it; 1 if it was refused."""
     try:
-        return publish_bundle(args) if args.action == "publish-bundle" else asyncio.run(_with_store(args))
+        return asyncio.run(_with_store(args))
     except (switch.SwitchRefused, ReleaseError, StoreUnavailable, StoreRefused, OSError) as error:
         print(error, file=sys.stderr)
         return 1
 
 
-def publish_bundle(args: argparse.Namespace) -> int:
-    """Copy the bundle under its version; a version is never overwritten."""
-    release = load_release(args.bundle)
-    target = args.releases / release.model_version.version
-    if target.exists():
-        if load_release(target).sha256 != release.sha256:
-            raise FileExistsError(f"{target} exists and is another bundle; a version is never overwritten")
-    else:
-        args.releases.mkdir(parents=True, exist_ok=True)
-        temporary = args.releases / f".copying-{uuid.uuid4().hex}"
-        shutil.copytree(args.bundle, temporary)
-        temporary.rename(target)
-    _print(args, {"version": release.model_version.version, "location": str(target), "sha256": release.sha256})
-    return 0
-
-
 async def _with_store(args: argparse.Namespace) -> int:
     store = open_store()
     try:
-        actions = {"list": _list, "stage": _stage, "promote": _promote, "rollback": _rollback}
+        actions = {
+            "list": _list,
+            "stage": _stage,
+            "publish-bundle": _publish_bundle,
+            "promote": _promote,
+            "rollback": _rollback,
+        }
         return await actions[args.action](store, args)
     finally:
         await store.close()
@@ -98,13 +90,23 @@ async def _list(store: Store, args: argparse.Namespace) -> int:
 
 
 async def _stage(store: Store, args: argparse.Namespace) -> int:
-    location = args.location if args.location.exists() else RELEASES / args.location
+    location = _location(args)
     release = load_release(location)
     if release.model_version.model != args.model:
         raise switch.SwitchRefused(f"{location} is a release of {release.model_version.model}, not of {args.model}")
     before = await store.read_release(args.model)
     after = switch.stage(before, release.model_version.version, str(location), release.sha256, _now_ms())
     return await _change(store, args, before, after)
+
+
+async def _publish_bundle(store: Store, args: argparse.Namespace) -> int:
+    published = await publish(store, _location(args))
+    if not published.logged:
+        print(NOT_LOGGED, file=sys.stderr)
+    facts = dataclasses.asdict(published)
+    del facts["logged"]
+    _print(args, facts)
+    return 0
 
 
 async def _promote(store: Store, args: argparse.Namespace) -> int:
@@ -135,11 +137,16 @@ async def _change(store: Store, args: argparse.Namespace, before: ReleaseState, 
     gone = switch.retired(before, after)
     published = await publish_releases(args.model, before, after)
     if not published:
-        print("warning: Kafka is not there, the log of releases misses this change", file=sys.stderr)
+        print(NOT_LOGGED, file=sys.stderr)
     for version in gone:
         await store.drop_version(ModelVersion(args.model, version))
     _print(args, {"live": after.live, "staged": after.staged, "previous": after.previous, "retired": gone})
     return 0
+
+
+def _location(args: argparse.Namespace) -> Path:
+    location: Path = args.location
+    return location if location.exists() else RELEASES / args.model / location
 
 
 async def _conditions(store: Store, state: ReleaseState, model: str) -> list[Condition]:

@@ -1,5 +1,6 @@
 """The HTTP edge: bytes to requests, answers and refusals to bytes. Bad input never gives a 500."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -24,6 +25,9 @@ from runtime.metrics import exposition
 log = logging.getLogger(__name__)
 
 JSON = "application/json"
+BODY_S = 10.0  # a body that takes longer to arrive is nobody's request
+# Closing while the caller still sends resets the connection, and with it goes our answer. Beyond this we do it anyway.
+MAX_DISCARDED_BYTES = 16 * MAX_BODY_BYTES
 
 _encoder = msgspec.json.Encoder()
 
@@ -85,9 +89,9 @@ class Server:
             except RequestError as error:
                 metrics.requests.labels(route, error.type).inc()
                 return _refusal(error)
-            except ClientDisconnect:
+            except (ClientDisconnect, TimeoutError):  # of the body: what the ranker waits for has its own answers
                 metrics.requests.labels(route, "disconnected").inc()
-                return Response(status_code=499)
+                return _refusal(RequestError(408, "body_late", f"the body did not arrive within {BODY_S:.0f} s"))
             except Exception:  # a defect of ours: seen in the log and the metric, told to the caller without details
                 log.exception(kv("request failed", route=route))
                 metrics.requests.labels(route, "internal").inc()
@@ -99,16 +103,20 @@ class Server:
 
 
 async def _body(request: Request) -> bytes:
-    """The request's body; refuses it as soon as it is known to be too large, before reading the rest."""
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > MAX_BODY_BYTES:
+    """The request's body; one that is too large is never kept, only read to its end so that the refusal arrives."""
+    parts: list[bytes] = []
+    size = 0
+    async with asyncio.timeout(BODY_S):
+        async for part in request.stream():
+            size += len(part)
+            if size > MAX_DISCARDED_BYTES:
+                break
+            if size <= MAX_BODY_BYTES:
+                parts.append(part)
+            else:
+                parts.clear()
+    if size > MAX_BODY_BYTES:
         raise _body_too_large()
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > MAX_BODY_BYTES:
-            raise _body_too_large()
-        parts.append(part)
     return b"".join(parts)
 
 
@@ -119,7 +127,7 @@ def _body_too_large() -> RequestError:
 def _refusal(error: RequestError) -> Response:
     headers = {} if error.retry_after_s is None else {"retry-after": str(error.retry_after_s)}
     if error.status == 413:
-        headers["connection"] = "close"  # the rest of the body is not read
+        headers["connection"] = "close"
     return Response(error.body(), status_code=error.status, headers=headers, media_type=JSON)
 
 
