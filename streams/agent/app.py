@@ -5,10 +5,11 @@ configuration, everything else is made when the worker starts.
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -92,6 +93,7 @@ class AgentApp(faust.App):  # type: ignore[misc]  # Faust has no types
     async def on_first_start(self) -> None:
         """Before anything is connected. Faust's own version only makes folders that we do not use."""
         settings = self.settings
+        self._tasks: list[asyncio.Task[None]] = []
         await preflight(kafka_settings(), self.spec.group, self.spec.consumes, self.spec.produces)
         self.bench = open_bench(self.spec.name, settings)
         self.progress = Progress()
@@ -114,11 +116,9 @@ class AgentApp(faust.App):  # type: ignore[misc]  # Faust has no types
         rule = StuckRule(settings.stuck_after_ms / 1000, settings.stop_grace_ms / 1000)
         self._watchdog = Watchdog(rule, self._vitals, time.monotonic)
         self._watchdog.start()
-        self._tasks = [
-            self._task(self.bench.watcher.run(), "release watcher"),
-            self._task(self._tick(), "watermarks"),
-            self._task(self._look(), "readiness"),
-        ]
+        self._task(self.bench.watcher.run(), "release watcher")
+        self.repeat("watermarks", settings.watermark_ms / 1000, self._tick)
+        self.repeat("readiness", LOOK_EVERY_S, self._look)
 
     async def on_stop(self) -> None:
         """Faust waits here for the body and commits; then we leave."""
@@ -128,6 +128,17 @@ class AgentApp(faust.App):  # type: ignore[misc]  # Faust has no types
         self._watchdog.close()
         self._page.close()
         await self.bench.close()
+
+    def repeat(self, name: str, every_s: float, work: Callable[[], Awaitable[None]]) -> None:
+        """Do `work` now and then again and again beside the body; a store that is away only costs a turn."""
+
+        async def run() -> None:
+            while True:
+                with contextlib.suppress(StoreUnavailable):
+                    await work()
+                await asyncio.sleep(every_s)
+
+        self._task(run(), name)
 
     def own_share(self, topic: str, num_partitions: int) -> float:
         """The part of a topic's partitions that is ours, 0 to 1."""
@@ -147,19 +158,15 @@ class AgentApp(faust.App):  # type: ignore[misc]  # Faust has no types
             end_process(Exit.MISCONFIGURED, f"SOLARIS_AGENT_PORT={self.settings.port}: {error}")
 
     async def _tick(self) -> None:
-        while True:
-            await self._marks.tick()
-            self._ticked_s = time.monotonic()
-            await asyncio.sleep(self.settings.watermark_ms / 1000)
+        self._ticked_s = time.monotonic()
+        await self._marks.tick()
 
     async def _look(self) -> None:
-        while True:
-            try:
-                missing = await self.bench.store.missing_epochs()
-                self._store_state = f"{len(missing)} epochs are missing: rebuild" if missing else None
-            except StoreUnavailable as error:
-                self._store_state = str(error)
-            await asyncio.sleep(LOOK_EVERY_S)
+        try:
+            missing = await self.bench.store.missing_epochs()
+            self._store_state = f"{len(missing)} epochs are missing: rebuild" if missing else None
+        except StoreUnavailable as error:
+            self._store_state = str(error)
 
     def _alive(self) -> str | None:
         silent_s = time.monotonic() - self._ticked_s
@@ -174,10 +181,10 @@ class AgentApp(faust.App):  # type: ignore[misc]  # Faust has no types
             lag += max((end or 0) - reached, 0)
         return Vitals(self.progress.num_beats, sum(committed.values()), lag, bool(self.should_stop))
 
-    def _task(self, work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
+    def _task(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.get_running_loop().create_task(work, name=name)
         task.add_done_callback(_end_if_failed)
-        return task
+        self._tasks.append(task)
 
 
 def agent_app(spec: AgentSpec) -> AgentApp:
