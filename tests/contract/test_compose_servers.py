@@ -17,6 +17,7 @@ from local.server import running
 from local.valkey import Valkey, connect
 from streams.wire.topics import TOPICS
 from tests.contract.compose import environment, services, with_defaults
+from tests.waiting import wait_until
 
 
 def broker_properties(variables: dict[str, str]) -> dict[str, str]:
@@ -93,7 +94,7 @@ def test_the_broker_takes_our_topics(broker: ComposeKafka) -> None:
     new = [NewTopic(spec.name, spec.num_partitions, 1, config=spec.config) for spec in TOPICS.values()]
     for made in admin.create_topics(new).values():
         made.result(30)
-    assert set(TOPICS) <= set(admin.list_topics(timeout=10).topics)
+    wait_until(lambda: set(TOPICS) <= set(admin.list_topics(timeout=10).topics))
 
 
 @pytest.mark.kafka

@@ -19,7 +19,9 @@ from tests.contract.compose import DOCKERFILE, ROOT, copied_from_context, own_se
 
 PACKAGES = ["runtime", "cache", "kernels", "inference", "streams"]
 COMMANDS = {name: service["command"] for name, service in own_services().items()}
-UNIQUE_COMMANDS = sorted({tuple(command) for command in COMMANDS.values()})
+AGENTS = sorted({command[command.index("-A") + 1] for command in COMMANDS.values() if "-A" in command})
+# Loading an agent takes seconds: one stands for all with Faust's command line, the others are imported together.
+UNIQUE_COMMANDS = sorted({tuple(c) for c in COMMANDS.values() if not set(AGENTS[1:]) & set(c)})
 START_TIMEOUT_S = 60
 
 
@@ -61,6 +63,17 @@ def test_every_command_starts_from_the_images_files_and_knows_its_flags(command:
     assert answer.returncode == 0, answer.stderr
     for flag in flags:
         assert re.search(rf"{flag}\b", answer.stdout), f"{' '.join(words)} has no {flag}"
+
+
+def test_every_agent_is_an_app_for_the_same_command_line(image: Path) -> None:
+    assert len(AGENTS) == 4
+    code = ["import sys, importlib, faust", "sys.path.insert(0, '.')"]
+    code += [f"assert isinstance(importlib.import_module({name!r}).app, faust.App), {name!r}" for name in AGENTS]
+    answer = run_in(image, "-c", "\n".join(code))
+    assert answer.returncode == 0, answer.stderr
+    for command in COMMANDS.values():
+        if "-A" in command:
+            assert command == ["python", "-m", "faust", "-A", command[4], "worker"]
 
 
 def test_the_image_holds_every_package_and_no_others() -> None:
