@@ -1,6 +1,5 @@
 """What must be in the store before a release goes live."""
 
-
 import orjson
 import pytest
 
