@@ -78,8 +78,8 @@ def measure(args: argparse.Namespace) -> Figure:
                     *[[f"ratio: {name}", *(spread.text() for spread in r.values())] for name, r in compared.items()],
                 ],
                 notes=[
-                    "Median of the repeats, lowest and highest in brackets. The first ratio is the figure: the pipeline "
-                    "by the client that the ranker's process has. A blocking client is faster and serves one caller."
+                    "Median of the repeats, lowest and highest in brackets. The first ratio is the figure: both by the "
+                    "asyncio client, as in the ranker. A blocking client is faster and serves one caller."
                 ],
             ),
             _parts(stages, samples[IN_PROCESS]),
