@@ -16,7 +16,7 @@ from redis.exceptions import ClusterError, ConnectionError, TimeoutError
 
 from cache.redis_backend.command import Command
 from cache.redis_backend.errors import CLIENT_ERRORS, store_error
-from cache.redis_backend.link import PROTOCOL, Link, Reply
+from cache.redis_backend.link import PROTOCOL, Link, Reply, tls_options
 from cache.redis_backend.scripts import Scripts
 from runtime.settings import RedisSettings
 
@@ -29,7 +29,6 @@ class ClusterLink(Link):
 
     def __init__(self, settings: RedisSettings, scripts: Scripts, timeout_s: float) -> None:
         super().__init__(scripts, timeout_s)
-        ssl = {"ssl_ca_certs": settings.ssl_ca_location} if settings.ssl_ca_location else {}
         self._client = RedisCluster.from_url(
             settings.url,
             max_connections=2 * settings.max_connections,  # per node; redirections take a second one
@@ -38,7 +37,7 @@ class ClusterLink(Link):
             retry=Retry(NoBackoff(), 0),
             require_full_coverage=False,  # the slots that are left are served
             protocol=PROTOCOL,
-            **ssl,
+            **tls_options(settings),
         )
         self._slots_free = asyncio.Semaphore(settings.max_connections)
         self._refresh: asyncio.Task[None] | None = None

@@ -103,7 +103,6 @@ class NodeLink(Link):
 
     def __init__(self, settings: RedisSettings, scripts: Scripts, timeout_s: float) -> None:
         super().__init__(scripts, timeout_s)
-        ssl = {"ssl_ca_certs": settings.ssl_ca_location} if settings.ssl_ca_location else {}
         pool = BlockingConnectionPool.from_url(
             settings.url,
             max_connections=settings.max_connections,
@@ -113,7 +112,7 @@ class NodeLink(Link):
             connection_class=_Connection,  # a TLS or unix URL brings its own
             retry=Retry(NoBackoff(), 0),
             protocol=PROTOCOL,
-            **ssl,
+            **tls_options(settings),
         )
         self._client: Redis = Redis.from_pool(pool)
 
@@ -131,3 +130,10 @@ class NodeLink(Link):
 
     async def _load_script(self, source: str) -> None:
         await self._client.script_load(source)
+
+
+def tls_options(settings: RedisSettings) -> dict[str, str]:
+    """Options of a TLS connection; a plain one does not accept them."""
+    if settings.ssl_ca_location is None or not settings.url.startswith("rediss://"):
+        return {}
+    return {"ssl_ca_certs": settings.ssl_ca_location}

@@ -30,6 +30,7 @@ READS: dict[str, Callable[[Store], Awaitable[object]]] = {
     "pair_index": lambda store: store.pair_index(LIVE, [ALICE]),
     "read_release": lambda store: store.read_release("main"),
     "acknowledged": lambda store: store.acknowledged(LIVE, 0),
+    "read_capacity": lambda store: store.read_capacity("pairs"),
     "missing_epochs": lambda store: store.missing_epochs(),
     "ping": lambda store: store.ping(),
 }
@@ -44,6 +45,7 @@ WRITES: dict[str, Callable[[Store], Awaitable[object]]] = {
     "change_release": lambda store: store.change_release("main", ReleaseState(), ReleaseState(live="v1")),
     "acknowledge": lambda store: store.acknowledge(LIVE, "ranker", 1),
     "write_watermarks": lambda store: store.write_watermarks("topic", {0: 1}),
+    "publish_capacity": lambda store: store.publish_capacity("pairs", "worker", 1.0, MINUTE_MS),
     "set_epochs": lambda store: store.set_epochs("1"),
 }
 

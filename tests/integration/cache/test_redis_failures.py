@@ -67,12 +67,12 @@ async def test_memory_made_unavailable_raises_from_every_call(name: str) -> None
 @pytest.mark.parametrize("cluster", [False, True], ids=["node", "cluster"])
 @pytest.mark.parametrize("name", calls.ALL)
 async def test_every_call_says_so_at_once_when_redis_is_gone(name: str, cluster: bool) -> None:
-    store = RedisStore.connect(RedisSettings(url=f"redis://127.0.0.1:{free_port()}", cluster=cluster))
+    store = RedisStore.connect(RedisSettings(url=f"redis://127.0.0.1:{free_port()}", cluster=cluster), Profile.AGENT)
     started = time.monotonic()
     with pytest.raises(StoreUnavailable) as raised:
         await calls.ALL[name](store)
     assert raised.value.reason == "connection"
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < 1.5  # the timeout is 2 s
     await store.close()
 
 
@@ -158,6 +158,7 @@ WRONG_KEYS = [
     "solaris:release:main",
     f"solaris:ready:{LIVE}",
     "solaris:watermark:topic",
+    "solaris:capacity:pairs",
     *(f"solaris:{name}:{{{b}}}" for b in range(64) for name in ("active", "item-features", f"item:{LIVE}")),
 ]
 
