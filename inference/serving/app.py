@@ -39,18 +39,19 @@ class RankerApp:
         self.watermarks = Watermarks(store, clock)
         self.reporter = Reporter(sink, clock, settings.max_reports, settings.max_misses_per_s)
         user_rows = UserRows(store, self._towers, lambda: self.watcher.kept)
+        engine = Engine(self._scoring, settings.max_batch_candidates)
         self.ranker = Ranker(
             store,
             model,
             self.watcher,
             self.watermarks,
-            Engine(self._scoring, settings.max_batch_candidates),
+            engine,
             UserSide(user_rows, self.reporter, clock),
             self.reporter,
             settings,
             clock,
         )
-        self.readiness = Readiness({"release": self._no_release})
+        self.readiness = Readiness({"release": self._no_release, "engine": engine.hung})
         self._server = Server(self.ranker, self.readiness, clock)
 
     def asgi(self) -> Starlette:

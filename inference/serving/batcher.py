@@ -4,6 +4,7 @@ Nobody is held back to fill a batch, so a lone caller pays nothing; under load b
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Executor
@@ -33,27 +34,33 @@ class Batcher(Generic[In, Out]):
         self._executor = executor
         self._max_size = max_size
         self._waiting: deque[_Waiting[In, Out]] = deque()
-        self._busy = False
+        self._began_s: float | None = None  # of the batch in work
 
     @property
     def depth(self) -> int:
         """Items that wait, those in work not counted."""
         return len(self._waiting)
 
+    def running_s(self) -> float:
+        """For how long the batch in work has been running, 0 without one."""
+        return 0.0 if self._began_s is None else time.monotonic() - self._began_s
+
     def submit(self, key: Hashable, item: In, size: int = 1) -> "asyncio.Future[Out]":
         """The result of `item`, or the exception of its batch. A cancelled item is dropped before its batch begins."""
         future: asyncio.Future[Out] = asyncio.get_running_loop().create_future()
+        if self._waiting:  # while a batch hangs, those who gave up must not pile up with all they hold
+            self._waiting = deque(entry for entry in self._waiting if not entry.future.done())
         self._waiting.append(_Waiting(key, item, size, future))
         self._pump()
         return future
 
     def _pump(self) -> None:
-        if self._busy:
+        if self._began_s is not None:
             return
         batch = self._take()
         if not batch:
             return
-        self._busy = True
+        self._began_s = time.monotonic()
         work = asyncio.get_running_loop().run_in_executor(self._executor, self._run, [entry.item for entry in batch])
         work.add_done_callback(lambda done: self._done(batch, done))
 
@@ -74,7 +81,7 @@ class Batcher(Generic[In, Out]):
         return batch
 
     def _done(self, batch: Sequence[_Waiting[In, Out]], work: "asyncio.Future[Sequence[Out]]") -> None:
-        self._busy = False
+        self._began_s = None
         error = asyncio.CancelledError() if work.cancelled() else work.exception()
         results = [] if error else work.result()
         for index, entry in enumerate(batch):

@@ -93,3 +93,17 @@ async def test_a_failed_batch_fails_its_items_and_the_next_one_works(
     with pytest.raises(RuntimeError, match="thirteen"):
         await batcher.submit("a", 13)
     assert await batcher.submit("a", 5) == 10
+
+
+async def test_those_who_gave_up_do_not_pile_up_behind_a_batch_that_hangs(
+    worker: Worker, batcher: Batcher[int, int]
+) -> None:
+    first = batcher.submit("a", 0)
+    await eventually(lambda: worker.batches)
+    for item in range(1, 100):
+        batcher.submit("a", item).cancel()
+    assert batcher.depth == 1
+    assert batcher.running_s() > 0
+    worker.go.set()
+    assert await first == 0
+    await eventually(lambda: batcher.running_s() == 0)

@@ -1,0 +1,106 @@
+"""Reporting: bounded, counted, and never in the way of an answer."""
+
+import asyncio
+
+import pytest
+from prometheus_client import REGISTRY
+
+from cache.memory import MemoryStore
+from inference.serving.reporter import MemorySink, Reporter
+from inference.serving.watermarks import Watermarks
+from runtime.clock import ManualClock
+from runtime.ids import ItemId, ModelVersion, UserId
+from streams.wire.codec import decode_value, encode
+from streams.wire.events import Event, Slate
+from streams.wire.partition import murmur2, partition_of
+from streams.wire.topics import TOPICS, Topic
+from tests.unit.inference.serving.world import World
+from tests.waiting import eventually
+
+RELEASE = ModelVersion("main", "v1")
+
+
+def counted(topic: str, outcome: str) -> float:
+    labels = {"topic": topic, "outcome": outcome}
+    return REGISTRY.get_sample_value("solaris_ranker_reports_total", labels) or 0.0
+
+
+class FullSink:
+    """Takes nothing."""
+
+    def send(self, topic: str, key: str, event: Event) -> None:
+        raise RuntimeError("the queue is full")
+
+
+def reporter(sink: MemorySink | FullSink, max_waiting: int = 100) -> Reporter:
+    return Reporter(sink, ManualClock(), max_waiting, max_misses_per_s=1_000)
+
+
+async def test_what_does_not_fit_is_dropped_and_counted() -> None:
+    sink = MemorySink()
+    small, before = reporter(sink, max_waiting=3), counted(Topic.ITEM_MISSES, "dropped")
+    small.missing_items(RELEASE, [ItemId(f"i{number}") for number in range(10)])
+    small.drain()
+    assert len(sink.sent) == 3
+    assert counted(Topic.ITEM_MISSES, "dropped") == before + 7
+
+
+async def test_a_producer_that_takes_nothing_is_counted_and_does_not_stop_the_reports() -> None:
+    broken, before = reporter(FullSink()), counted(Topic.USER_MISSES, "failed")
+    running = asyncio.create_task(broken.run())
+    for number in range(3):
+        broken.missing_user(RELEASE, UserId(f"u{number}"))
+    await eventually(lambda: counted(Topic.USER_MISSES, "failed") == before + 3)
+    assert not running.done()
+    running.cancel()
+
+
+async def test_reports_leave_by_themselves_keyed_by_what_must_stay_in_order() -> None:
+    sink = MemorySink()
+    working = reporter(sink)
+    running = asyncio.create_task(working.run())
+    working.missing_items(RELEASE, [ItemId("i1")])
+    working.missing_user(RELEASE, UserId("u1"))
+    await eventually(lambda: len(sink.sent) == 2)
+    assert [(topic, key) for topic, key, _ in sink.sent] == [(Topic.ITEM_MISSES, "i1"), (Topic.USER_MISSES, "u1")]
+    running.cancel()
+
+
+async def test_a_slate_survives_the_wire(warm: World) -> None:
+    await warm.answer(k=3)
+    (slate,) = warm.sent(Topic.SLATES_SERVED)
+    assert isinstance(slate, Slate)
+    assert decode_value(Topic.SLATES_SERVED, encode(slate)) == slate
+
+
+async def test_one_slate_in_a_hundred_carries_the_pair_rows(warm: World) -> None:
+    for number in range(300):
+        await warm.answer(k=40, request_id=f"r{number}")
+    slates = warm.sent(Topic.SLATES_SERVED)
+    whole = [slate for slate in slates if any(item.vector for item in slate.items)]
+    assert 0 < len(whole) < 15
+    assert {item.item_id for slate in whole for item in slate.items if item.vector} == {"item-1", "item-2", "item-3"}
+
+
+async def test_behind_is_the_older_of_the_users_partition_and_all_item_partitions() -> None:
+    clock, store = ManualClock(), MemoryStore()
+    watermarks = Watermarks(store, clock)
+    user = UserId("u1")
+    own = partition_of(user, TOPICS[Topic.USER_ACTIVITY].num_partitions)
+    now_ms = clock.now_ms()
+    await store.write_watermarks(Topic.USER_ACTIVITY, {own: now_ms - 300, (own + 1) % 8: now_ms - 90_000})
+    await store.write_watermarks(Topic.ITEM_UPDATES, dict.fromkeys(range(7), now_ms - 100))
+    await watermarks.refresh()
+    assert watermarks.behind_ms(user) is None  # one item partition is missing
+    await store.write_watermarks(Topic.ITEM_UPDATES, {7: now_ms - 200})
+    await watermarks.refresh()
+    assert watermarks.behind_ms(user) == 300
+    clock.advance(1.5)
+    assert watermarks.behind_ms(user) == 1_800
+
+
+@pytest.mark.parametrize(
+    ("key", "hashed"), [("21", -973932308), ("foobar", -790332482), ("a-little-bit-long-string", -985981536)]
+)
+def test_keys_are_hashed_as_kafkas_own_tests_have_it(key: str, hashed: int) -> None:
+    assert murmur2(key.encode()) == hashed % 2**32
