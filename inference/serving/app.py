@@ -8,8 +8,6 @@ from contextlib import asynccontextmanager, suppress
 from starlette.applications import Starlette
 
 from cache.store import Store, StoreRefused, StoreUnavailable
-from inference import metrics
-from inference.release import Release
 from inference.serving.engine import Engine, warm_up
 from inference.serving.ranking import Ranker
 from inference.serving.reporter import EventSink, Reporter
@@ -35,7 +33,7 @@ class RankerApp:
         self._store = store
         self._scoring = ThreadPoolExecutor(1, thread_name_prefix="engine")
         self._towers = ThreadPoolExecutor(1, thread_name_prefix="user-tower")
-        self.watcher = ReleaseWatcher(store, model, ranker=settings.name, on_loaded=_on_loaded, clock=clock)
+        self.watcher = ReleaseWatcher(store, model, ranker=settings.name, on_loaded=warm_up, clock=clock)
         self.watermarks = Watermarks(store, clock)
         self.reporter = Reporter(sink, clock, settings.max_reports, settings.max_misses_per_s)
         user_rows = UserRows(store, self._towers, lambda: self.watcher.kept)
@@ -88,9 +86,3 @@ class RankerApp:
 
     def _no_release(self) -> str | None:
         return None if self.watcher.live is not None else "no release is loaded"
-
-
-def _on_loaded(release: Release) -> None:
-    warm_up(release)
-    version = release.model_version
-    metrics.release_info.labels(version.model, version.version).set(1)

@@ -27,6 +27,7 @@ from inference.serving.errors import invalid, not_ready, past_deadline
 from inference.serving.estimate import Estimate
 from inference.serving.hydration import hydrate_items, nothing, observe
 from inference.serving.inputs import ScoreInput
+from inference.serving.prepare import Preparation
 from inference.serving.reporter import Reporter, Served
 from inference.serving.route import choose_variant
 from inference.serving.schema import PrepareAnswer, PrepareRequest, RankAnswer, RankRequest
@@ -47,8 +48,6 @@ from runtime.ids import ItemId, UserId
 from runtime.logs import kv
 
 log = logging.getLogger(__name__)
-
-MAX_PREPARING = 256  # users whose side is computed ahead at one time; more wait for their request
 
 
 class Ranker:
@@ -76,7 +75,7 @@ class Ranker:
         self._settings = settings
         self._clock = clock
         self._scoring: defaultdict[str, Estimate] = defaultdict(Estimate)  # by variant, seconds by candidates
-        self._preparing: set[asyncio.Task[None]] = set()
+        self._preparation = Preparation(store, user_side)
         self.admission = Admission(settings.max_in_flight)
 
     async def rank(self, request: RankRequest, arrived_s: float) -> RankAnswer:
@@ -97,20 +96,24 @@ class Ranker:
         """Publish that retrieval has started and begin the user's side; does not wait for it."""
         release = self._pin(request.model)
         self._reporter.retrieval_started(request)
-        if len(self._preparing) < MAX_PREPARING:
-            task = asyncio.get_running_loop().create_task(self._prepare_user(release, UserId(request.user_id)))
-            self._preparing.add(task)
-            task.add_done_callback(self._preparing.discard)
+        self._preparation.begin(release, UserId(request.user_id))
         version = release.model_version
         return PrepareAnswer(
             request_id=request.request_id, user_id=request.user_id, model=version.model, version=version.version
         )
 
+    def observe(self) -> None:
+        """Set the gauges, when somebody asks for the metrics."""
+        metrics.in_flight.set(self.admission.requests)
+        metrics.backlog.set(self.admission.candidates)
+        metrics.release_info.clear()
+        if (release := self._watcher.live) is not None:
+            version = release.model_version
+            metrics.release_info.labels(version.model, version.version).set(1)
+
     async def drain(self, timeout_s: float) -> None:
         """Wait for the user sides that are being prepared and for the rows that are being computed and written."""
-        if self._preparing:
-            await asyncio.wait(self._preparing, timeout=timeout_s)
-        await self._user_side.drain(timeout_s)
+        await self._preparation.drain(timeout_s)
 
     def _begin(self, request: RankRequest, arrived_s: float) -> Call:
         settings = self._settings
@@ -239,11 +242,3 @@ class Ranker:
             return
         version, now_ms = call.release.model_version, self._clock.now_ms()
         self._reporter.served(Served(call.request, version, call.variant, call.hydration, selection, now_ms))
-
-    async def _prepare_user(self, release: Release, user: UserId) -> None:
-        try:
-            found = await self._store.hydrate(release.model_version, user, [])
-        except StoreUnavailable as error:
-            log.debug(kv("user side not prepared", reason=error.reason))
-            return
-        await self._user_side.settle(release, user, found, budget_s=None)

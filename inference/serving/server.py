@@ -71,8 +71,7 @@ class Server:
         return JSONResponse({"ready": not failures, "reasons": failures}, status_code=503 if failures else 200)
 
     async def _metrics(self, request: Request) -> Response:
-        metrics.in_flight.set(self._ranker.admission.requests)
-        metrics.backlog.set(self._ranker.admission.candidates)
+        self._ranker.observe()
         body, content_type = exposition()
         return Response(body, media_type=content_type)
 

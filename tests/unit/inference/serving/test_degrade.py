@@ -11,6 +11,7 @@ from prometheus_client import REGISTRY
 
 from cache.store import History, Hydrated, ReleaseState
 from inference.protocol import RankInputs, RankOutputs
+from inference.serving import degrade
 from inference.serving.degrade import LADDER, Answer, Reason
 from runtime.ids import ItemId, ModelVersion, UserId
 from streams.wire.topics import Topic
@@ -223,6 +224,12 @@ async def test_the_rung_is_stood_on_stated_and_counted(own: World, rung: Any) ->
 
 def test_every_rung_has_its_scenario() -> None:
     assert {rung.reason for rung in LADDER} == set(TESTED) == set(Reason)
+
+
+def test_the_ladder_in_the_readme_is_the_one_in_the_code() -> None:
+    readme = (Path(degrade.__file__).parent / "README.md").read_text()
+    rows = [f"| `{rung.reason.value}` | {rung.when} | {rung.answer.value} |" for rung in LADDER]
+    assert "\n".join(rows) in readme
 
 
 async def test_a_ranker_comes_back_by_itself_when_the_store_does(own: World) -> None:
