@@ -15,7 +15,7 @@ import asyncio
 import logging
 from collections import defaultdict
 
-from cache.store import Store, StoreUnavailable
+from cache.store import Store, StoreRefused, StoreUnavailable
 from inference import metrics
 from inference.release import Release
 from inference.serving.admission import Admission
@@ -146,8 +146,8 @@ class Ranker:
             try:
                 async with asyncio.timeout(call.deadline.usable_s()):
                     found = await self._store.hydrate(manifest.model_version, call.user, call.items)
-            except StoreUnavailable as error:
-                log.debug(kv("store unavailable", reason=error.reason))
+            except (StoreUnavailable, StoreRefused) as error:
+                log.debug(kv("not hydrated", error=error))
                 raise Fallback(Reason.STORE_UNAVAILABLE) from None
             except TimeoutError:
                 raise Fallback(Reason.HYDRATE_LATE) from None

@@ -54,6 +54,13 @@ async def test_a_click_in_the_history_is_in_the_next_slate(client: RankClient, s
     await eventually(is_direct)
 
 
+async def test_ids_of_any_characters_are_ranked(client: RankClient) -> None:
+    odd = ["{a}", "~", "~writes", "%7E", "a b", "a:b", "a\nb", "\x00", "\U0001f600", "*", "é" * 128, "x" * 256]
+    answer = await client.rank(rank_request("{user} ~\x00", odd, k=len(odd)))
+    assert {item.item_id for item in answer.items} == set(odd)
+    assert "store-unavailable" not in answer.degraded
+
+
 async def test_slates_and_misses_reach_their_topics(client: RankClient, store: RedisStore, topics: Topics) -> None:
     user = new_user()
     wanted = (Topic.SLATES_SERVED, Topic.ITEM_MISSES, Topic.USER_MISSES, Topic.RETRIEVAL_EVENTS)
