@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import orjson
 
-from cache.row import RowKind, encode_empty
+from cache.row import RowKind, encode_empty, rev_of
 from cache.store import ItemWrite, Store
 from inference.effects.compute import Compute, inline
 from inference.item_row import ItemState, encode_item_rows
@@ -14,6 +14,7 @@ from streams.wire.codec import Tombstone
 from streams.wire.events import ItemMiss, ItemUpdate
 from streams.wire.record import Received
 
+REPAIR_BATCH = 256  # so that records are not kept waiting for long
 UNKNOWN_TTL_MS = 60_000  # life of a negative answer: how long an item may stay unknown after its update was lost
 
 
@@ -49,6 +50,21 @@ async def fill_items(
     """
     states = [ItemState(item, orjson.loads(features) if features else None, rev, 0) for item, rev, features in known]
     return await _write(store, releases, states, compute)
+
+
+async def repair_items(store: Store, release: Release, *, compute: Compute = inline) -> int:
+    """Write the rows of a release that are missing or older than the item's features; return how many.
+
+    An agent calls it once it writes rows for a release: what was updated before has none, or one from a fill that read
+    the features earlier.
+    """
+    known, num_repaired = await store.scan_items(), 0
+    for first in range(0, len(known), REPAIR_BATCH):
+        part = known[first : first + REPAIR_BATCH]
+        rows = await store.read_item_rows(release.model_version, [item for item, _, _ in part])
+        stale = [entry for entry, row in zip(part, rows, strict=True) if rev_of(row) < entry[1]]
+        num_repaired += await fill_items(store, [release], stale, compute=compute)
+    return num_repaired
 
 
 async def answer_item_misses(

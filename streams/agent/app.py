@@ -84,10 +84,13 @@ class AgentApp(faust.App):  # type: ignore[misc]  # Faust has no types
     bench: Bench
     progress: Progress
     body: BatchLoop[Any]  # Any: Faust's events
+    _opened = False
 
     def worker_init(self) -> None:
-        """Faust calls this before it makes its event loop."""
+        """Faust calls this when a worker is to run, before it makes its event loop; a topic needs settings."""
         mode.loop.use("uvloop")
+        topic = self.topic(*self.spec.consumes, key_serializer="raw", value_serializer="raw")
+        self.agent(topic, name=self.spec.name, concurrency=1)(self._consume)
         super().worker_init()
 
     async def on_first_start(self) -> None:
@@ -116,6 +119,7 @@ class AgentApp(faust.App):  # type: ignore[misc]  # Faust has no types
         rule = StuckRule(settings.stuck_after_ms / 1000, settings.stop_grace_ms / 1000)
         self._watchdog = Watchdog(rule, self._vitals, time.monotonic)
         self._watchdog.start()
+        self._opened = True
         self._task(self.bench.watcher.run(), "release watcher")
         self.repeat("watermarks", settings.watermark_ms / 1000, self._tick)
         self.repeat("readiness", LOOK_EVERY_S, self._look)
@@ -123,11 +127,12 @@ class AgentApp(faust.App):  # type: ignore[misc]  # Faust has no types
     async def on_stop(self) -> None:
         """Faust waits here for the body and commits; then we leave."""
         await super().on_stop()
-        for task in self._tasks:
-            task.cancel()
-        self._watchdog.close()
-        self._page.close()
-        await self.bench.close()
+        if self._opened:  # else we were told to stop during the preflight
+            for task in self._tasks:
+                task.cancel()
+            self._watchdog.close()
+            self._page.close()
+            await self.bench.close()
 
     def repeat(self, name: str, every_s: float, work: Callable[[], Awaitable[None]]) -> None:
         """Do `work` now and then again and again beside the body; a store that is away only costs a turn."""
@@ -143,6 +148,11 @@ class AgentApp(faust.App):  # type: ignore[misc]  # Faust has no types
     def own_share(self, topic: str, num_partitions: int) -> float:
         """The part of a topic's partitions that is ours, 0 to 1."""
         return sum(partition.topic == topic for partition in self.view.assignment()) / num_partitions
+
+    async def _consume(self, stream: Any) -> None:  # Any: a Faust stream
+        within_s = self.settings.batch_within_ms / 1000
+        async for events in stream.take_events(self.settings.batch_max, within=within_s):
+            await self.body.process(events)  # nothing else may stand here: what it raises would be lost
 
     def _start_page(self) -> None:
         conditions = {
@@ -192,14 +202,6 @@ def agent_app(spec: AgentSpec) -> AgentApp:
     app = AgentApp(spec.group)
     app.spec = spec
     app.on_configured.connect(_configure)
-    topic = app.topic(*spec.consumes, key_serializer="raw", value_serializer="raw")
-
-    async def body(stream: Any) -> None:  # Any: a Faust stream
-        settings = app.settings
-        async for events in stream.take_events(settings.batch_max, within=settings.batch_within_ms / 1000):
-            await app.body.process(events)  # nothing else may stand here: what it raises would be lost
-
-    app.agent(topic, name=spec.name, concurrency=1)(body)
     return app
 
 

@@ -5,9 +5,16 @@ import orjson
 
 from cache.memory import MemoryStore
 from cache.row import RowKind, decode_rows, rev_of, times_of, width_of
-from inference.effects.items import UNKNOWN_TTL_MS, answer_item_misses, apply_item_updates, fill_items
+from inference.effects.items import (
+    UNKNOWN_TTL_MS,
+    answer_item_misses,
+    apply_item_updates,
+    fill_items,
+    repair_items,
+)
 from inference.item_row import ItemState, encode_item_rows
 from inference.release import Release
+from runtime.clock import ManualClock
 from runtime.ids import ItemId
 from streams.wire.codec import Tombstone
 from streams.wire.events import FeatureValue, ItemMiss, ItemUpdate
@@ -111,3 +118,18 @@ async def test_a_staged_release_is_filled_from_what_the_store_knows(
     assert await fill_items(store, [staged], await store.scan_items()) == 5
     rows = await store.read_item_rows(staged.model_version, [ItemId(f"item-{k}") for k in range(5)])
     assert [rev_of(row) for row in rows] == [1, 2, 3, 4, 5]
+
+
+async def test_a_repair_writes_what_is_missing_or_older_than_the_features_and_nothing_else(
+    store: MemoryStore, releases: list[Release], clock: ManualClock
+) -> None:
+    live, staged = releases
+    await apply_item_updates(store, releases, received(update(1, "same"), update(2, "older")))
+    await apply_item_updates(store, [live], received(update(3, "older"), update(4, "missing"), first=2))
+    clock.advance(1)
+    assert await repair_items(store, staged) == 2
+    names = [ItemId(name) for name in ("same", "older", "missing")]
+    rows = await store.read_item_rows(staged.model_version, names)
+    assert [rev_of(row) for row in rows] == [1, 3, 4]
+    assert [times_of(row or b"")[0] - NOW_MS for row in rows] == [0, 1_000, 1_000]
+    assert await repair_items(store, staged) == 0
