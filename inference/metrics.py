@@ -50,4 +50,7 @@ reports_waiting = Gauge("solaris_ranker_reports_waiting", "Reports waiting to be
 misses_suppressed = Counter(
     "solaris_ranker_misses_suppressed", "Misses not reported: the same id within a minute, or over the rate.", ["kind"]
 )
+behind_seconds = Gauge(
+    "solaris_ranker_behind_seconds", "Now minus the oldest watermark that answers depend on; NaN while one is missing."
+)
 release_info = Gauge("solaris_ranker_release_info", "1 for the release that serves.", ["model", "version"])

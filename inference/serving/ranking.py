@@ -14,6 +14,7 @@ Where 3 to 6 cannot be done in time the answer is in retrieval order: `degrade.L
 import asyncio
 import logging
 from collections import defaultdict
+from math import nan
 
 from cache.store import Store, StoreRefused, StoreUnavailable
 from inference import metrics
@@ -106,6 +107,8 @@ class Ranker:
         """Set the gauges, when somebody asks for the metrics."""
         metrics.in_flight.set(self.admission.requests)
         metrics.backlog.set(self.admission.candidates)
+        oldest_ms = self._watermarks.oldest_ms()
+        metrics.behind_seconds.set(nan if oldest_ms is None else max(self._clock.now_ms() - oldest_ms, 0) / 1000)
         metrics.release_info.clear()
         if (release := self._watcher.live) is not None:
             version = release.model_version

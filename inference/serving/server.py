@@ -68,7 +68,7 @@ class Server:
 
     async def _readyz(self, request: Request) -> Response:
         failures = self._readiness.failures()
-        return JSONResponse({"ready": not failures, "reasons": failures}, status_code=503 if failures else 200)
+        return JSONResponse({"ready": not failures, "failures": failures}, status_code=503 if failures else 200)
 
     async def _metrics(self, request: Request) -> Response:
         self._ranker.observe()

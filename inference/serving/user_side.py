@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from cache.policy import UserBounds, UserState, classify_user
 from cache.row import DecodedRows
 from cache.store import Hydrated, StoreUnavailable
+from inference.manifest import Manifest
 from inference.release import Release
 from inference.serving.degrade import Reason
 from inference.serving.hydration import DEFAULT_USER, User, UserSource, decode_user, user_of
@@ -36,10 +37,8 @@ class UserSide:
         manifest, now_ms = release.manifest, self._clock.now_ms()
         stored = None if found.user_row is None else decode_user(found.user_row, manifest, now_ms)
         reasons = [Reason.ROWS_CORRUPT] if stored is not None and bool(stored.corrupt[0]) else []
-        state = _state(stored, found.rev, now_ms, manifest.user_failover_ms)
-        # `cache.policy` knows a fresh bound as well. It is not used: while the tower can run, a click must show in this
-        # answer, however young the row is that does not include it.
-        if stored is not None and state is not UserState.ABSENT and int(stored.rev[0]) >= found.rev:
+        state = _state(stored, found.rev, now_ms, manifest)
+        if stored is not None and state is UserState.DIRECT:
             return Settled(user_of(stored, UserSource.DIRECT, manifest, now_ms), reasons)
         if found.rev == 0:
             return Settled(DEFAULT_USER, reasons)
@@ -48,7 +47,7 @@ class UserSide:
         if row is not None:
             computed = decode_user(row, manifest, now_ms)
             return Settled(user_of(computed, UserSource.COMPUTED, manifest, now_ms), reasons)
-        if stored is not None and state in (UserState.DIRECT, UserState.FAILOVER):
+        if stored is not None and state is UserState.FAILOVER:
             failover = user_of(stored, UserSource.FAILOVER, manifest, now_ms)
             return Settled(failover, [*reasons, Reason.USER_FAILOVER])
         return Settled(DEFAULT_USER, [*reasons, Reason.USER_DEFAULT])
@@ -67,8 +66,8 @@ class UserSide:
             return None
 
 
-def _state(stored: DecodedRows | None, history_rev: int, now_ms: int, failover_ms: int) -> UserState:
+def _state(stored: DecodedRows | None, history_rev: int, now_ms: int, manifest: Manifest) -> UserState:
     if stored is None or not stored.present[0]:
         return UserState.ABSENT
-    bounds = UserBounds(fresh_ms=0, failover_ms=failover_ms)
+    bounds = UserBounds(manifest.user_fresh_ms, manifest.user_failover_ms)
     return classify_user(int(stored.rev[0]), int(stored.computed_ms[0]), history_rev, now_ms, bounds)

@@ -34,6 +34,12 @@ class Watermarks:
             return None
         return max(self._clock.now_ms() - min(user_ms, self._items_ms), 0)
 
+    def oldest_ms(self) -> int | None:
+        """The oldest watermark of all partitions; None if one is missing."""
+        if len(self._users) < _USER_PARTITIONS or self._items_ms is None:
+            return None
+        return min(*self._users.values(), self._items_ms)
+
     async def refresh(self) -> None:
         """Read them now; raises StoreUnavailable."""
         marks = await self._store.read_watermarks([Topic.USER_ACTIVITY, Topic.ITEM_UPDATES])

@@ -104,3 +104,16 @@ async def test_behind_is_the_older_of_the_users_partition_and_all_item_partition
 )
 def test_keys_are_hashed_as_kafkas_own_tests_have_it(key: str, hashed: int) -> None:
     assert murmur2(key.encode()) == hashed % 2**32
+
+
+async def test_the_oldest_watermark_is_known_once_every_partition_has_one() -> None:
+    clock, store = ManualClock(), MemoryStore()
+    watermarks = Watermarks(store, clock)
+    now_ms = clock.now_ms()
+    await store.write_watermarks(Topic.ITEM_UPDATES, dict.fromkeys(range(8), now_ms - 100))
+    await store.write_watermarks(Topic.USER_ACTIVITY, dict.fromkeys(range(7), now_ms - 50))
+    await watermarks.refresh()
+    assert watermarks.oldest_ms() is None
+    await store.write_watermarks(Topic.USER_ACTIVITY, {7: now_ms - 900})
+    await watermarks.refresh()
+    assert watermarks.oldest_ms() == now_ms - 900
