@@ -72,7 +72,11 @@ class Release:
         batch = self._histories([history])
         encoder, foundation = self.bundle.foundation_items, self.bundle.foundation
         tap = foundation(
-            batch, self._foundation_items[batch.items], encoder.ids(ids)[None], encoder.features(features)[None]
+            batch,
+            self._foundation_items[batch.items],
+            ids[None],
+            encoder.ids(ids)[None],
+            encoder.features(features)[None],
         )
         return _numpy(foundation.pair_rows(tap)[0])
 

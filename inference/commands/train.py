@@ -61,7 +61,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         default="plain",
         help="embedding tables while training (default plain)",
     )
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1; more help on idle cores only)")
     parser.add_argument("--publish", action="store_true", help="put it into use (needs Redis; Kafka for the log)")
     parser.add_argument(
         "--if-absent",

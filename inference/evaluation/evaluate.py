@@ -37,18 +37,19 @@ def evaluate(bundle: Bundle, batches: Batches, train: Ints, test: Ints, only_uni
     labels, weights = part.clicked.astype(float), part.weight.astype(float)
     users = part.request_user[part.cand_request]
 
+    fresh, stale = (_pair_rows(bundle, view, lag_ms) for lag_ms in (0, HOUR_MS))
     predictions: dict[str, Values] = {
         "popularity": popularity(data, of_train)[judged],
         "logistic": logistic(data, of_train, judged),
-        "ranker, no pair row": _ranker(bundle, DEFAULT_VARIANT, view, 0.0, 0),
-        "ranker, half of the pairs": _ranker(bundle, DEFAULT_VARIANT, view, 0.5, 0),
-        "ranker, pairs an hour old": _ranker(bundle, DEFAULT_VARIANT, view, 1.0, HOUR_MS),
-        "ranker": _ranker(bundle, DEFAULT_VARIANT, view, 1.0, 0),
+        "ranker, no pair row": ranker_probabilities(bundle, DEFAULT_VARIANT, view, fresh, 0.0),
+        "ranker, half of the pairs": ranker_probabilities(bundle, DEFAULT_VARIANT, view, fresh, 0.5),
+        "ranker, pairs an hour old": ranker_probabilities(bundle, DEFAULT_VARIANT, view, stale, 1.0),
+        "ranker": ranker_probabilities(bundle, DEFAULT_VARIANT, view, fresh, 1.0),
         "foundation model": _probabilities(foundation_logits(bundle, view, everything)),
     }
     for variant in bundle.rankers:
         if variant != DEFAULT_VARIANT:
-            predictions[f"ranker {variant}"] = _ranker(bundle, variant, view, 1.0, 0)
+            predictions[f"ranker {variant}"] = ranker_probabilities(bundle, variant, view, fresh, 1.0)
     if not np.isnan(part.oracle).any():
         predictions["ceiling"] = part.oracle.astype(float)
     losses = {name: log_losses(labels, values) for name, values in predictions.items()}
@@ -90,18 +91,22 @@ def transfer_ratio(
     return asdict(bootstrap(ratio, rows, users, weights))
 
 
-def _ranker(bundle: Bundle, variant: str, view: Batches, coverage: float, lag_ms: int) -> Values:
-    """Probabilities by one variant when pair rows of this age exist for this share of the candidates."""
+def ranker_probabilities(bundle: Bundle, variant: str, view: Batches, pairs: PairTable, coverage: float) -> Values:
+    """Probabilities by one variant when this share of the candidates, drawn by chance, has its pair row."""
     data = view.data
-    everything = np.arange(data.num_requests)
-    rows = np.zeros((len(data.cand_item), bundle.foundation.projector.directions.shape[1]), dtype=np.float32)
-    if coverage:
-        for batch in view.ordered(everything, 256, data.request_time_ms - lag_ms):
-            rows[batch.rows] = bundle.foundation.pair_rows(foundation_tap(bundle, batch)).numpy()
-    exact = np.random.default_rng(0).random(len(rows)) < coverage
-    pairs = PairTable(rows, exact, np.full(len(rows), lag_ms / 1000, dtype=np.float32))
-    pattern = TierSource(data, pairs).compose(exact, np.zeros(len(rows), dtype=bool))
-    return _probabilities(ranker_logits(bundle, variant, view, pattern, everything))
+    exact = np.random.default_rng(0).random(len(pairs.rows)) < coverage
+    pattern = TierSource(data, pairs).compose(exact, np.zeros(len(exact), dtype=bool))
+    return _probabilities(ranker_logits(bundle, variant, view, pattern, np.arange(data.num_requests)))
+
+
+def _pair_rows(bundle: Bundle, view: Batches, lag_ms: int) -> PairTable:
+    """Pair rows of all candidates from histories as they were `lag_ms` before the request."""
+    data = view.data
+    rows = np.zeros((len(data.cand_item), bundle.sizes.pair_width), dtype=np.float32)
+    for batch in view.ordered(np.arange(data.num_requests), 256, data.request_time_ms - lag_ms):
+        rows[batch.rows] = bundle.foundation.pair_rows(foundation_tap(bundle, batch)).numpy()
+    ages = np.full(len(rows), lag_ms / 1000, dtype=np.float32)
+    return PairTable(rows, np.ones(len(rows), dtype=bool), ages)
 
 
 def _probabilities(logits: torch.Tensor) -> Values:

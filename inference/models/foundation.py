@@ -8,12 +8,15 @@ import torch
 from torch import nn
 
 from inference.models.blocks import Attention, FeedForward, SelfBlock, head_products
+from inference.models.catalogue import UNKNOWN
 from inference.models.history_encoder import HistoryBatch, HistoryEncoder
 from inference.models.interaction import InteractionLayer
 from inference.models.item_tower import ItemTower
 from inference.models.sizes import Sizes
+from inference.models.target import TargetCounts
 
 NUM_EMBEDDINGS = 8  # fields of the interaction stack
+COUNTS_SCALE = 4.0  # they are shares, mostly small; everything beside them has unit variance
 MIN_SHARE_OF_LARGEST = 1e-3  # directions of less variance than this are noise and are not blown up to 1
 MAX_PAIR_VALUE = 8.0  # a pair row is cut here: it is standardised, and must survive quantisation
 
@@ -32,13 +35,14 @@ class FoundationModel(nn.Module):
         self.attend_events = Attention(width, heads, num_keys)
         self.attend_encoded = Attention(width, heads, num_keys)
         self.second_query = FeedForward(width)
+        self.counts = TargetCounts(width, heads, num_keys)
         self.summary = Attention(width, heads, num_keys)
         self.interaction = nn.ModuleList(
             InteractionLayer(NUM_EMBEDDINGS, width) for _ in range(sizes.foundation_interaction_layers)
         )
         self.tap = nn.Sequential(
-            nn.Linear(NUM_EMBEDDINGS * width + 3 * heads, 2 * sizes.foundation_tap_width),
-            nn.SiLU(),
+            nn.Linear(NUM_EMBEDDINGS * width + 3 * heads + self.counts.width_out, 2 * sizes.foundation_tap_width),
+            FeedForward(2 * sizes.foundation_tap_width),
             nn.Linear(2 * sizes.foundation_tap_width, sizes.foundation_tap_width),
             nn.SiLU(),
         )
@@ -46,9 +50,18 @@ class FoundationModel(nn.Module):
         self.projector = Projector(sizes.foundation_tap_width, sizes.pair_width)
 
     def forward(
-        self, batch: HistoryBatch, items: torch.Tensor, ids: torch.Tensor, features: torch.Tensor
+        self,
+        batch: HistoryBatch,
+        items: torch.Tensor,
+        index: torch.Tensor,
+        ids: torch.Tensor,
+        features: torch.Tensor,
     ) -> torch.Tensor:
-        """`items` [B, L, D] of the events, `ids` and `features` [B, K, D] of K candidates each -> tap [B, K, W]."""
+        """K candidates for each of B histories -> the tapped layer [B, K, W].
+
+        `items` [B, L, D] are embeddings of the events' items; the candidates have `index` [B, K] int64 in the
+        catalogue and the embeddings `ids` and `features` [B, K, D].
+        """
         b, k, d = ids.shape
         events, mask = self.history(batch, items)
         x = events
@@ -60,12 +73,14 @@ class FoundationModel(nn.Module):
         second = self.attend_encoded(self.second_query(candidate + first), x, mask)  # reads what they meant
         start = x[:, :1]
         summary = self.summary(start, x, mask).expand(-1, k, -1)
-        fields = [candidate, ids, features, first, second, summary, candidate * first, start.expand(-1, k, -1)]
+        reads = (first, second, summary)
+        fields = [candidate, features, *reads, *(candidate * read for read in reads)]
         z = torch.stack(fields, dim=2).view(b * k, NUM_EMBEDDINGS, d)
         for layer in self.interaction:
             z = layer(z)
-        matches = [head_products(candidate, read, self.num_heads) for read in (first, second, summary)]
-        tap: torch.Tensor = self.tap(torch.cat([z.view(b, k, -1), *matches], dim=-1))
+        matches = [head_products(candidate, read, self.num_heads) for read in reads]
+        counts = COUNTS_SCALE * self.counts(candidate, events, mask, _same(batch, index))
+        tap: torch.Tensor = self.tap(torch.cat([z.view(b, k, -1), *matches, counts], dim=-1))
         return tap
 
     def logits(self, tap: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -77,6 +92,12 @@ class FoundationModel(nn.Module):
         """Tapped layer [..., W] -> pair rows [..., P]."""
         rows: torch.Tensor = self.projector(tap)
         return rows
+
+
+def _same(batch: HistoryBatch, index: torch.Tensor) -> torch.Tensor:
+    """[B, K, 1 + L] float32: 1 where an event's item is the candidate; unknown ids are like no other."""
+    same = (batch.items[:, None, :] == index[:, :, None]) & (index > UNKNOWN)[:, :, None] & batch.mask[:, None, :]
+    return torch.nn.functional.pad(same.to(torch.float32), (1, 0))
 
 
 class Projector(nn.Module):

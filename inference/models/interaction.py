@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+from inference.models.blocks import start_at_zero
+
 
 class InteractionLayer(nn.Module):
     """n embeddings of width D -> n embeddings of width D, with every second-order product at low rank."""
@@ -10,7 +12,7 @@ class InteractionLayer(nn.Module):
     def __init__(self, num_embeddings: int, width: int, rank: int = 4) -> None:
         super().__init__()
         half = num_embeddings // 2
-        self.compress = nn.Parameter(torch.randn(num_embeddings - half, num_embeddings) * num_embeddings**-0.5)
+        self.compress = nn.Parameter(torch.zeros(num_embeddings - half, num_embeddings))
         self.project = nn.Parameter(torch.randn(num_embeddings, rank) * num_embeddings**-0.5)
         self.factors = nn.Sequential(
             nn.LayerNorm(num_embeddings * rank),
@@ -18,6 +20,7 @@ class InteractionLayer(nn.Module):
             nn.SiLU(),
             nn.Linear(2 * width, half * width),
         )
+        start_at_zero(self.factors)
         self.norm = nn.LayerNorm(width)
         self._half, self._width = half, width
 

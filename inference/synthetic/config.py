@@ -16,7 +16,7 @@ class WorldConfig:
     num_slots: int = 12
     num_candidates: int = 100  # what retrieval offers to a live request
     num_days: int = 14
-    num_categories: int = 12
+    num_categories: int = 8
     rank: int = 8  # of the space in which items and interests are similar
     interests_per_user: int = 4
     switch_events: tuple[int, int] = (5, 20)  # clicks until the active interest changes, both included

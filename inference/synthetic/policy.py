@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from inference.synthetic.truth import Doubles, Ints
 
-RECENCY_WEIGHT = 1.5  # how strongly the old ranker followed the user's recent clicks
+RECENCY_WEIGHT = 1.2  # how strongly the old ranker followed the user's recent clicks
 GUESS_WEIGHT = 0.4  # and its own noisy guess of the items' quality
 
 

@@ -23,6 +23,7 @@ class UserState:
     active: Ints  # [U] index into the user's interests
     clicks_left: Ints  # [U]
     taste: Doubles  # [U, r] fading mean of the vectors of clicked items
+    had: NDArray[np.bool_]  # [U, I] items clicked before
 
 
 def new_state(config: WorldConfig, rng: np.random.Generator) -> UserState:
@@ -32,6 +33,7 @@ def new_state(config: WorldConfig, rng: np.random.Generator) -> UserState:
         active=rng.integers(0, config.interests_per_user, num_users),
         clicks_left=_lasting(config, num_users, rng),
         taste=np.zeros((num_users, config.rank)),
+        had=np.zeros((num_users, config.num_items), dtype=bool),
     )
 
 
@@ -40,6 +42,7 @@ def note_click(
 ) -> None:
     """One click each of distinct `users` on `items`: taste moves, and an interest that has lasted gives way."""
     state.taste[users] = TASTE_MEMORY * state.taste[users] + (1 - TASTE_MEMORY) * truth.vectors[items]
+    state.had[users, items] = True
     state.clicks_left[users] -= 1
     ends = users[state.clicks_left[users] <= 0]
     step = rng.integers(1, config.interests_per_user, len(ends)) if config.interests_per_user > 1 else 0
@@ -67,7 +70,7 @@ def simulate(
         live = truth.arrival[None, :] * span <= at[:, None]
         weights = policy_scores(state.taste, truth.vectors, guess, live)
         items, uniform, propensity = draw_slates(weights, config.num_slots, config.uniform_share, rng)
-        oracle = sigmoid(truth.click_logit(users, state.active, items, positions))
+        oracle = sigmoid(truth.click_logit(users, state.active, items, positions, state.had[users[:, None], items]))
         clicked = rng.random(oracle.shape) < oracle
         converts = sigmoid(truth.conversion_logit(users, state.active, items))
         converted = clicked & (rng.random(oracle.shape) < converts)

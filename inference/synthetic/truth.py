@@ -14,9 +14,10 @@ Doubles = NDArray[np.float64]
 
 BRANDS_PER_CATEGORY = 3
 NUM_STYLES = 2  # tags an item has: the directions of the space in which it stands out
-CLICK_BASE = -2.6
-CLICK_SIMILARITY = 4.5  # logit between an item of no relation to the active interest and a perfect one
+CLICK_BASE = -4.0
+CLICK_SIMILARITY = 6.5  # logit between an item of no relation to the active interest and a perfect one
 POSITION_DROP = 0.5  # logit lost per e-fold of the position
+SATIATION = 3.0  # logit lost by an item that the user has clicked before
 CONVERSION_BASE = -2.4
 
 
@@ -37,11 +38,15 @@ class Truth:
     bias: Doubles  # [U] logit
     joined: Doubles  # [U] share of the span at which the user appears
 
-    def click_logit(self, users: Ints, active: Ints, items: Ints, positions: Ints) -> Doubles:
-        """Logit of a click; `users`, `active` [...], `items`, `positions` [..., S] -> [..., S]."""
+    def click_logit(self, users: Ints, active: Ints, items: Ints, positions: Ints, had: NDArray[np.bool_]) -> Doubles:
+        """Logit of a click; `users`, `active` [...], `items`, `positions`, `had` (clicked before) [..., S] -> [..., S].
+
+        Having had an item is a fact of one pair: no summary of a user can hold it for every item.
+        """
         match = self.similarity(self.interests[users, active], items)
         place = POSITION_DROP * np.log1p(positions)
-        return CLICK_BASE + CLICK_SIMILARITY * match + self.quality[items] + self.bias[users][..., None] - place
+        wish = CLICK_SIMILARITY * match - SATIATION * had
+        return CLICK_BASE + wish + self.quality[items] + self.bias[users][..., None] - place
 
     def conversion_logit(self, users: Ints, active: Ints, items: Ints) -> Doubles:
         """Logit of a conversion given a click, shapes as in `click_logit`."""

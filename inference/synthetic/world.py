@@ -82,7 +82,8 @@ class World:
     def click_probabilities(self, user: UserId, items: list[ItemId]) -> list[float]:
         """The truth: how likely this user clicks each item in the position it has in the list."""
         number, chosen = self._numbers(user, items)
-        logit = self.truth.click_logit(number, self._state.active[number], chosen, np.arange(len(items))[None])
+        had, positions = self._state.had[number[:, None], chosen], np.arange(len(items))[None]
+        logit = self.truth.click_logit(number, self._state.active[number], chosen, positions, had)
         return [float(p) for p in sigmoid(logit)[0]]
 
     def react(self, user: UserId, slate: list[ItemId], request_id: str, now_ms: int) -> list[Activity]:

@@ -76,17 +76,22 @@ def train_foundation(
     for number, block in enumerate(blocks, start=1):
         snapshots.append(_rows(bundle, batches, probe))
         for batch in batches.ordered(block, 256, cut_ms):
-            pairs[batch.rows] = model.pair_rows(foundation_tap(bundle, batch)).numpy()
+            tap = foundation_tap(bundle, batch)
+            pairs[batch.rows] = model.pair_rows(tap).numpy()
             present[batch.rows] = True
-        written_loss.append(_log_loss(bundle, batches, block))
+            written_loss.append(_log_losses(bundle, batches, batch, tap))
         replayed = rng.choice(requests[: first + len(block) * (number - 1)], min(len(block), first), replace=False)
         mixed = [np.concatenate([block, replayed])]
         optimise(f"foundation block {number}", loss, parameters, batches, mixed, plan, plan.block_rate, rng, progress)
     final = _rows(bundle, batches, probe)
+    again = [
+        _log_losses(bundle, batches, batch, foundation_tap(bundle, batch))
+        for batch in batches.ordered(requests[first:], 256, cut_ms)
+    ]
     report = FoundationReport(
         kept_variance=kept,
-        prequential_log_loss=float(np.concatenate(written_loss).mean()),
-        in_sample_log_loss=float(_log_loss(bundle, batches, requests[first:]).mean()),
+        prequential_log_loss=float(torch.cat(written_loss).mean()),
+        in_sample_log_loss=float(torch.cat(again).mean()),
         drift_r2=[_ridge_r2(final, snapshot) for snapshot in snapshots],
     )
     age_s = (lag_ms / 1000).astype(np.float32)[data.cand_request]
@@ -126,7 +131,8 @@ def _tap(
     bundle: Bundle, batch: RequestBatch, ids: torch.Tensor, features: torch.Tensor, dropout: float
 ) -> torch.Tensor:
     past, cand = dropped(batch.history.items, dropout), dropped(batch.cand, dropout)
-    tap = bundle.foundation(batch.history, ids[past] + features[batch.history.items], ids[cand], features[batch.cand])
+    history = ids[past] + features[batch.history.items]
+    tap = bundle.foundation(batch.history, history, cand, ids[cand], features[batch.cand])
     chosen: torch.Tensor = tap[batch.mask]
     return chosen
 
@@ -151,11 +157,11 @@ def foundation_logits(bundle: Bundle, batches: Batches, requests: Ints) -> torch
     return torch.cat(logits)
 
 
-def _log_loss(bundle: Bundle, batches: Batches, requests: Ints) -> Floats:
-    labels = torch.cat([batches.clicked[batch.rows] for batch in batches.ordered(requests, 4096)])
-    losses = F.binary_cross_entropy_with_logits(foundation_logits(bundle, batches, requests), labels, reduction="none")
-    values: Floats = losses.numpy()
-    return values
+@torch.no_grad()
+def _log_losses(bundle: Bundle, batches: Batches, batch: RequestBatch, tap: torch.Tensor) -> torch.Tensor:
+    click, _ = bundle.foundation.logits(tap)
+    click = click + bundle.foundation_positions(batches.position[batch.rows])
+    return F.binary_cross_entropy_with_logits(click, batches.clicked[batch.rows], reduction="none")
 
 
 def _ridge_r2(source: torch.Tensor, target: torch.Tensor, ridge: float = 1e-2) -> float:

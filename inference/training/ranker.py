@@ -1,4 +1,4 @@
-"""Train the towers with the standard ranker, then the other variants on the rows of the finished towers."""
+"""Train the towers with the standard ranker, then all variants on the rows of the finished towers."""
 
 from dataclasses import replace
 
@@ -40,29 +40,18 @@ def train_rankers(
     steps = [requests] * plan.ranker_epochs
     rate = plan.ranker_rate
     optimise("towers and ranker", joint_loss, [*towers, *standard], batches, steps, plan, rate, rng, progress)
-    for variant in bundle.rankers:
-        if variant != DEFAULT_VARIANT:
-            _train_head(bundle, variant, batches, tiers.draw(plan, rng), requests, plan, rng, progress)
 
+    final_pattern = tiers.draw(plan, rng)
 
-def _train_head(
-    bundle: Bundle,
-    variant: str,
-    batches: Batches,
-    pattern: Pattern,
-    requests: Ints,
-    plan: TrainingPlan,
-    rng: np.random.Generator,
-    progress: Progress,
-) -> None:
-    def loss(batch: RequestBatch) -> torch.Tensor:
-        with torch.no_grad():
-            inputs = _with_misses(rank_inputs(bundle, batch, pattern, plan.id_dropout), plan)
-        return _loss(bundle, variant, inputs, batches, batch, plan)
+    def heads_loss(batch: RequestBatch) -> torch.Tensor:
+        with torch.no_grad():  # the towers are finished: their rows are computed once for all variants
+            inputs = _with_misses(rank_inputs(bundle, batch, final_pattern, plan.id_dropout), plan)
+        losses = [_loss(bundle, variant, inputs, batches, batch, plan) for variant in bundle.rankers]
+        return torch.stack(losses).sum()
 
-    parameters = list(bundle.ranker(variant).parameters())
+    parameters = [*bundle.rankers.parameters(), *bundle.positions.parameters()]
     steps = [requests] * plan.head_epochs
-    optimise(f"ranker {variant}", loss, parameters, batches, steps, plan, plan.ranker_rate, rng, progress)
+    optimise("all variants", heads_loss, parameters, batches, steps, plan, rate, rng, progress)
 
 
 def rank_inputs(bundle: Bundle, batch: RequestBatch, pattern: Pattern, dropout: float = 0.0) -> RankInputs:
