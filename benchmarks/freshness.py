@@ -83,7 +83,7 @@ def measure(args: argparse.Namespace) -> Figure:
                 ["ms", *fresh],
                 rows,
                 notes=[
-                    f"{len(repeats)} repeats; {never} of {sum(len(r.fresh_s) for r in repeats)} marked clicks not servable "
+                    f"{len(repeats)} repeats; {never} of {sum(len(r.fresh_s) for r in repeats)} clicks not servable "
                     f"within {GIVE_UP_S:.0f} s; sent {Spread.over([r.rate for r in repeats]).text(0)} events/s and "
                     f"{args.requests:g} ranking requests/s; requests that failed: {_counted(failed)}.",
                     f"The user's row of the first answers that included a click was {_counted(sources)}. An answer is "

@@ -125,16 +125,13 @@ def decode_rows(
         computed_ms=np.zeros(n, np.int64),
         expires_ms=np.zeros(n, np.int64),
     )
-    by_length: dict[int, list[int]] = {}
-    for index, row in enumerate(rows):
-        if row is not None:
-            by_length.setdefault(len(row), []).append(index)
+    sizes = [-1 if row is None else len(row) for row in rows]
     lengths = {_padded(num_bytes(dtype, width)) for dtype in RowDtype} | {0}
-    for length, members in by_length.items():
-        places = np.array(members)
+    for length in set(sizes) - {-1}:
+        places = np.flatnonzero(np.array(sizes) == length)
         if length - HEADER_BYTES in lengths:
-            joined = b"".join([rows[i] for i in members])  # type: ignore[misc]
-            data = np.frombuffer(joined, np.uint8).reshape(len(members), length)
+            joined = b"".join([row for row in rows if row is not None and len(row) == length])
+            data = np.frombuffer(joined, np.uint8).reshape(len(places), length)
             _decode_equal(data, places, kind, version_tag(release), width, now_ms, decoded)
         else:
             decoded.corrupt[places] = True

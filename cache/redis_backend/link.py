@@ -14,7 +14,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import Connection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 
 from cache.redis_backend.command import Command
 from cache.redis_backend.errors import CLIENT_ERRORS, store_error
@@ -95,7 +95,7 @@ class _Connection(Connection):
     def pack_command(self, *args: Any) -> list[bytes]:  # Any: what redis-py allows as an argument
         if isinstance(args[0], str) and " " in args[0]:  # SCRIPT LOAD and the like, which redis-py takes apart
             args = (*args[0].split(), *args[1:])
-        return [hiredis.pack_command(args)]
+        return [_packed(args)]
 
 
 class NodeLink(Link):
@@ -114,6 +114,7 @@ class NodeLink(Link):
             protocol=PROTOCOL,
             **tls_options(settings),
         )
+        self._pool = pool
         self._client: Redis = Redis.from_pool(pool)
 
     async def ping(self) -> None:
@@ -123,13 +124,33 @@ class NodeLink(Link):
         await self._client.aclose()
 
     async def _pipeline(self, commands: Sequence[Command]) -> list[Reply]:
-        pipeline = self._client.pipeline(transaction=False)
-        for command in commands:
-            pipeline.execute_command(*command)
-        return await pipeline.execute(raise_on_error=False)
+        """What redis-py's pipeline does, without what it does for each command: a third of its time (measured)."""
+        pool: Any = self._pool  # Any: redis-py has types for half of it
+        connection = await pool.get_connection()
+        replies: list[Reply] = []
+        try:
+            await connection.send_packed_command([b"".join([_packed(command) for command in commands])])
+            for command in commands:
+                try:
+                    reply = await connection.read_response()
+                    shape = self._client.response_callbacks.get(str(command[0]))
+                    replies.append(reply if shape is None else shape(reply))
+                except ResponseError as error:
+                    replies.append(error)
+        except BaseException:  # also a timeout in the middle: the replies still to come must not reach the next caller
+            await connection.disconnect(nowait=True)
+            raise
+        finally:
+            await pool.release(connection)
+        return replies
 
     async def _load_script(self, source: str) -> None:
         await self._client.script_load(source)
+
+
+def _packed(command: tuple[Any, ...]) -> bytes:  # Any: hiredis' own types stop at one argument
+    packed: bytes = hiredis.pack_command(command)
+    return packed
 
 
 def tls_options(settings: RedisSettings) -> dict[str, str]:

@@ -15,7 +15,7 @@ class Requests(Part):
 
     async def hydrate(self, release: ModelVersion, user: UserId, items: Sequence[ItemId]) -> Hydrated:
         """Everything one request needs. A key of the wrong type is a miss: the request is answered all the same."""
-        fields = [keys.item_field(item) for item in items]
+        fields = keys.item_fields(items)
         buckets = Buckets(items)
         commands: list[Command] = [
             ("GET", keys.rev(user)),

@@ -84,3 +84,13 @@ def test_names_that_would_break_a_key_are_refused(bad: str) -> None:
         keys.ready(ModelVersion("main", bad))
     with pytest.raises(ValueError, match="does not match"):
         keys.release(bad)
+
+
+@property_test
+@given(items=st.lists(ids, max_size=20))
+def test_fields_of_many_items_are_those_of_each(items: list[str]) -> None:
+    assert list(keys.item_fields([ItemId(i) for i in items])) == [keys.item_field(ItemId(i)) for i in items]
+
+
+def test_an_item_whose_id_looks_like_two_is_encoded() -> None:
+    assert list(keys.item_fields([ItemId("a,b"), ItemId("c")])) == ["a%2Cb", "c"]
