@@ -6,6 +6,7 @@ configuration, everything else is made when the worker starts.
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import time
@@ -26,10 +27,12 @@ from streams.agent.consumer import FaustView, record_of
 from streams.agent.credentials import broker_urls, credentials
 from streams.agent.dead_letter import DeadLetters
 from streams.agent.exits import Exit, end_process
+from streams.agent.lean import LeanMonitor, RawSchema
 from streams.agent.loop import BatchLoop, Effect
 from streams.agent.page import Page
 from streams.agent.preflight import preflight
 from streams.agent.progress import Progress
+from streams.agent.quiet import quieten
 from streams.agent.settings import AgentSettings, agent_settings
 from streams.agent.watchdog import StuckRule, Vitals, Watchdog
 from streams.agent.watermark import Watermarks
@@ -68,6 +71,7 @@ class _Worker(faust.Worker):  # type: ignore[misc]  # Faust has no types
 
     def _setup_logging(self) -> None:
         logs.setup(self.app.spec.name)
+        quieten()
 
 
 class _Boot(BootStrategy):  # type: ignore[misc]  # Faust has no types
@@ -89,7 +93,7 @@ class AgentApp(faust.App):  # type: ignore[misc]  # Faust has no types
     def worker_init(self) -> None:
         """Faust calls this when a worker is to run, before it makes its event loop; a topic needs settings."""
         mode.loop.use("uvloop")
-        topic = self.topic(*self.spec.consumes, key_serializer="raw", value_serializer="raw")
+        topic = self.topic(*self.spec.consumes, schema=RawSchema(key_serializer="raw", value_serializer="raw"))
         self.agent(topic, name=self.spec.name, concurrency=1)(self._consume)
         super().worker_init()
 
@@ -119,6 +123,8 @@ class AgentApp(faust.App):  # type: ignore[misc]  # Faust has no types
         rule = StuckRule(settings.stuck_after_ms / 1000, settings.stop_grace_ms / 1000)
         self._watchdog = Watchdog(rule, self._vitals, time.monotonic)
         self._watchdog.start()
+        gc.collect()
+        gc.freeze()  # torch's hundred thousands of objects are not looked at again
         self._opened = True
         self._task(self.bench.watcher.run(), "release watcher")
         self.repeat("watermarks", settings.watermark_ms / 1000, self._tick)
@@ -225,6 +231,7 @@ def _configure(app: AgentApp, conf: Any, **_: Any) -> None:  # Any: Faust's sett
     conf.topic_disable_leader = True  # no assignor topic, no right to make one
     conf.web_enabled = False
     conf.Worker = _Worker
+    conf.Monitor = LeanMonitor
 
 
 def _end_if_failed(task: "asyncio.Task[None]") -> None:

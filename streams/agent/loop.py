@@ -15,6 +15,7 @@ Nothing leaves `process`, not even a cancellation: the process ends uncommitted 
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, NoReturn, TypeAlias, TypeVar
@@ -188,9 +189,12 @@ class BatchLoop(Generic[E]):
         now_ms = self._clock.now_ms()
         metrics.batches.inc()
         metrics.batch_records.observe(len(records))
+        observe = {}
+        for topic, number in Counter(record.topic for record in records).items():
+            metrics.records.labels(topic).inc(number)
+            observe[topic] = metrics.event_to_effect_seconds.labels(topic).observe
         for record in records:
-            metrics.records.labels(record.topic).inc()
-            metrics.event_to_effect_seconds.labels(record.topic).observe(max(now_ms - record.append_time_ms, 0) / 1000)
+            observe[record.topic](max(now_ms - record.append_time_ms, 0) / 1000)
 
 
 def of_type(received: Sequence[AnyReceived], kind: type[T]) -> list[Received[T]]:

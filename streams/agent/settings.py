@@ -15,8 +15,8 @@ class AgentSettings:
 
     host: str = "127.0.0.1"
     port: int = 8010
-    batch_max: int = 500
-    batch_within_ms: int = 20  # a batch that is not full waits this long: the larger part of event to effect
+    batch_max: int = 1000
+    batch_within_ms: int = 50  # a batch that is not full waits this long: the larger part of event to effect
     num_threads: int = 1
     history_length: int = DEFAULT_HISTORY_LENGTH
     session_ms: int = 10_000  # how long a killed worker keeps its partitions

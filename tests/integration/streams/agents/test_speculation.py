@@ -107,6 +107,11 @@ async def test_requests_that_are_late_or_for_another_release_are_dropped_and_cou
             items=[RequestedPair(item_id=item, value=1.0)], expires_ms=expires_ms,
         )  # fmt: skip
 
+    def counts() -> list[float]:
+        kinds = ("pairs_expired", "pairs_other_version", "pairs_unknown_item")
+        return [agent.metric(f'solaris_agent_effects_total{{kind="{kind}"}}') for kind in kinds]
+
+    before = counts()
     for event in (request(items[0], expires_ms=now_ms), request(items[1], "v9"), request(ItemId("unknown"))):
         topics.send(Topic.PAIR_REQUESTS, user, event)
     topics.send(Topic.PAIR_REQUESTS, user, request(items[2]))
@@ -117,11 +122,8 @@ async def test_requests_that_are_late_or_for_another_release_are_dropped_and_cou
 
     await eventually(has_pair, 20)
 
-    def counts() -> list[float]:
-        kinds = ("pairs_expired", "pairs_other_version", "pairs_unknown_item")
-        return [agent.metric(f'solaris_agent_effects_total{{kind="{kind}"}}') for kind in kinds]
-
-    wait_until(lambda: counts() == [1, 1, 1], 10)
+    # Other tests' activity is speculated on as well, so there may be more.
+    wait_until(lambda: all(now > then for now, then in zip(counts(), before, strict=True)), 10)
 
 
 async def test_what_a_user_did_is_worth_a_pair(
