@@ -10,7 +10,7 @@ Values = NDArray[np.float64]
 PRIOR_ROWS = 50.0  # rows at the average rate that every item starts with
 MAX_WORDS = 400  # most frequent feature words that the logistic regression knows
 RECENT = (1, 5, 30)  # events whose features make up a user's profiles
-MAX_TRAINING_ROWS = 100_000
+MAX_TRAINING_ROWS = 40_000
 
 
 def popularity(data: Dataset, train: Flags) -> Values:

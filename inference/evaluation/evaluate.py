@@ -14,7 +14,7 @@ from inference.models.ranker import DEFAULT_VARIANT
 from inference.training.batches import Batches
 from inference.training.dataset import Dataset, Flags, Ints
 from inference.training.foundation import PairTable, foundation_logits, foundation_tap
-from inference.training.ranker import ranker_logits
+from inference.training.ranker import Pattern, ranker_logits
 from inference.training.tiers import TierSource
 
 UNDEFINED = "undefined"
@@ -38,18 +38,22 @@ def evaluate(bundle: Bundle, batches: Batches, train: Ints, test: Ints, only_uni
     users = part.request_user[part.cand_request]
 
     fresh, stale = (_pair_rows(bundle, view, lag_ms) for lag_ms in (0, HOUR_MS))
+    cases = {
+        "ranker, no pair row": (DEFAULT_VARIANT, _pattern(part, fresh, 0.0)),
+        "ranker, half of the pairs": (DEFAULT_VARIANT, _pattern(part, fresh, 0.5)),
+        "ranker, pairs an hour old": (DEFAULT_VARIANT, _pattern(part, stale, 1.0)),
+        "ranker": (DEFAULT_VARIANT, _pattern(part, fresh, 1.0)),
+    }
+    others = [variant for variant in bundle.rankers if variant != DEFAULT_VARIANT]
+    cases |= {f"ranker {variant}": (variant, _pattern(part, fresh, 1.0)) for variant in others}
     predictions: dict[str, Values] = {
         "popularity": popularity(data, of_train)[judged],
         "logistic": logistic(data, of_train, judged),
-        "ranker, no pair row": ranker_probabilities(bundle, DEFAULT_VARIANT, view, fresh, 0.0),
-        "ranker, half of the pairs": ranker_probabilities(bundle, DEFAULT_VARIANT, view, fresh, 0.5),
-        "ranker, pairs an hour old": ranker_probabilities(bundle, DEFAULT_VARIANT, view, stale, 1.0),
-        "ranker": ranker_probabilities(bundle, DEFAULT_VARIANT, view, fresh, 1.0),
         "foundation model": _probabilities(foundation_logits(bundle, view, everything)),
     }
-    for variant in bundle.rankers:
-        if variant != DEFAULT_VARIANT:
-            predictions[f"ranker {variant}"] = ranker_probabilities(bundle, variant, view, fresh, 1.0)
+    predictions |= {
+        name: _probabilities(logits) for name, logits in ranker_logits(bundle, view, cases, everything).items()
+    }
     if not np.isnan(part.oracle).any():
         predictions["ceiling"] = part.oracle.astype(float)
     losses = {name: log_losses(labels, values) for name, values in predictions.items()}
@@ -91,12 +95,10 @@ def transfer_ratio(
     return asdict(bootstrap(ratio, rows, users, weights))
 
 
-def ranker_probabilities(bundle: Bundle, variant: str, view: Batches, pairs: PairTable, coverage: float) -> Values:
-    """Probabilities by one variant when this share of the candidates, drawn by chance, has its pair row."""
-    data = view.data
+def _pattern(data: Dataset, pairs: PairTable, coverage: float) -> Pattern:
+    """The miss pattern when this share of the candidates, drawn by chance, has its pair row."""
     exact = np.random.default_rng(0).random(len(pairs.rows)) < coverage
-    pattern = TierSource(data, pairs).compose(exact, np.zeros(len(exact), dtype=bool))
-    return _probabilities(ranker_logits(bundle, variant, view, pattern, np.arange(data.num_requests)))
+    return TierSource(data, pairs).compose(exact, np.zeros(len(exact), dtype=bool))
 
 
 def _pair_rows(bundle: Bundle, view: Batches, lag_ms: int) -> PairTable:

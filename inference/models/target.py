@@ -14,7 +14,7 @@ NUM_STRETCHES = 8
 
 
 class TargetCounts(nn.Module):
-    """Per head and stretch, the mean of a learned likeness between candidate and events; and if the item is the same."""
+    """Per head and stretch, the mean of a learned likeness of candidate and events, and if the item is the same."""
 
     def __init__(self, width: int, num_heads: int, num_keys: int) -> None:
         super().__init__()

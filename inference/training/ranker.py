@@ -1,5 +1,6 @@
 """Train the towers with the standard ranker, then all variants on the rows of the finished towers."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -61,19 +62,20 @@ def rank_inputs(bundle: Bundle, batch: RequestBatch, pattern: Pattern, dropout: 
     user = bundle.user_tower(batch.history, ids[dropped(past, dropout)] + features[past])
     index = batch.cand[batch.mask]
     cand = bundle.item_tower(ids[dropped(index, dropout)], features[index])
-    pair, tier, age_s = (part[batch.rows] for part in pattern)
-    return RankInputs(
+    none = torch.zeros(0)
+    inputs = RankInputs(
         user=user,
         user_mask=torch.ones(user.shape[:2], dtype=torch.bool),
         context=batch.context,
         cand=cand,
         cand_mask=torch.ones(len(cand), dtype=torch.bool),
-        pair=torch.from_numpy(pair),
-        tier=torch.from_numpy(tier.astype(np.int32)),
-        age_s=torch.from_numpy(age_s),
+        pair=none,
+        tier=none,
+        age_s=none,
         cand_to_user=batch.cand_to_user,
         user_offsets=batch.user_offsets,
     )
+    return _with_pairs(inputs, batch, pattern)
 
 
 def _with_misses(inputs: RankInputs, plan: TrainingPlan) -> RankInputs:
@@ -91,10 +93,21 @@ def _loss(
 
 
 @torch.no_grad()
-def ranker_logits(bundle: Bundle, variant: str, batches: Batches, pattern: Pattern, requests: Ints) -> torch.Tensor:
-    """Logits of a click, positions included, for every candidate of `requests`, [N]."""
-    logits = []
+def ranker_logits(
+    bundle: Bundle, batches: Batches, cases: Mapping[str, tuple[str, Pattern]], requests: Ints
+) -> dict[str, torch.Tensor]:
+    """Logits of a click, positions included, of every candidate of `requests`, [N] per case (variant and pattern)."""
+    logits: dict[str, list[torch.Tensor]] = {name: [] for name in cases}
     for batch in batches.ordered(requests, 256):
-        click, _ = bundle.ranker(variant)(rank_inputs(bundle, batch, pattern))
-        logits.append(click + bundle.positions(batches.position[batch.rows]))
-    return torch.cat(logits)
+        inputs: RankInputs | None = None
+        positions = bundle.positions(batches.position[batch.rows])
+        for name, (variant, pattern) in cases.items():
+            inputs = rank_inputs(bundle, batch, pattern) if inputs is None else _with_pairs(inputs, batch, pattern)
+            click, _ = bundle.ranker(variant)(inputs)
+            logits[name].append(click + positions)
+    return {name: torch.cat(parts) for name, parts in logits.items()}
+
+
+def _with_pairs(inputs: RankInputs, batch: RequestBatch, pattern: Pattern) -> RankInputs:
+    pair, tier, age_s = (torch.from_numpy(part[batch.rows]) for part in pattern)
+    return replace(inputs, pair=pair, tier=tier.to(torch.int32), age_s=age_s)
