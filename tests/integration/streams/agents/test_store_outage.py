@@ -134,3 +134,45 @@ async def test_told_to_stop_while_paused_it_ends_uncommitted_and_the_next_one_do
     finally:
         agent.kill()
         await store.close()
+
+
+async def test_partitions_that_move_while_the_store_is_away_lose_nothing(
+    valkey: DurableValkey, topics: Topics, tmp_path: Path
+) -> None:
+    store = RedisStore.connect(RedisSettings(url=valkey.server.url), Profile.AGENT)
+    await make_live(store, tmp_path / "releases")
+    users = [new_user() for _ in range(40)]
+    first, second = (
+        AgentProcess(MODULE, topics.bootstrap, valkey.server.url, tmp_path / name, dict(QUICK)) for name in "ab"
+    )
+    paused = 'solaris_agent_paused{reason="connection"}'
+    try:
+        first.start().wait_consuming()
+        valkey.kill()
+        for user in users[:20]:
+            topics.send(Topic.USER_ACTIVITY, user, click(user, "item-1"))
+        topics.flush()
+        wait_until(lambda: first.metric(paused) == 1, 20)
+        second.start().wait_consuming()
+        for user in users[20:]:
+            topics.send(Topic.USER_ACTIVITY, user, click(user, "item-1"))
+        topics.flush()
+        wait_until(lambda: second.metric(paused) == 1, 30)
+        valkey.start()
+
+        async def have(number: int) -> bool:
+            return await num_events(store, users) == [number] * 40
+
+        await eventually(lambda: have(1), 40)
+        for agent in (first, second):
+            wait_until(lambda agent=agent: agent.metric(paused) == 0, 20)  # type: ignore[misc]
+            agent.wait_consuming()
+        for user in users:
+            topics.send(Topic.USER_ACTIVITY, user, click(user, "item-2"))
+        topics.flush()
+        await eventually(lambda: have(2), 40)
+        assert [agent.stop(30) for agent in (first, second)] == [0, 0]
+    finally:
+        first.kill()
+        second.kill()
+        await store.close()
