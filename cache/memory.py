@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from cache.aggregate import aggregate_row
 from cache.limits import ACTIVE_KEPT_MS, DEFAULT_HISTORY_LENGTH, check_history_length, check_row
 from cache.memory_state import HistoryState, PairState
-from cache.row import rev_of, stamped, times_of
+from cache.row import rev_of, stamped
 from cache.store import (
     History,
     HistoryResult,
@@ -170,15 +170,15 @@ class MemoryStore:
         pairs = self._live_pairs(release, user)
         marked = []
         for item in items:
-            if item not in pairs.rows and item not in pairs.pending:
+            if item not in pairs.pending:
                 pairs.pending[item] = expires_ms
                 marked.append(item)
         return marked
 
     async def pair_index(self, release: ModelVersion, users: Sequence[UserId]) -> list[PairIndex]:
         self._ask()
-        found = [self._live_pairs(release, user) for user in users]
-        return [PairIndex({i: times_of(row)[1] for i, row in p.rows.items()}, dict(p.pending)) for p in found]
+        found = [(self._histories[user].rev, self._live_pairs(release, user)) for user in users]
+        return [PairIndex(rev, {i: rev_of(row) for i, row in p.rows.items()}, dict(p.pending)) for rev, p in found]
 
     # -- releases
 

@@ -102,10 +102,14 @@ class PairWrite:
 
 @dataclass(frozen=True, slots=True)
 class PairIndex:
-    """What is known of a user's pairs: item -> expiry in ms, of rows that exist and of rows that are pending."""
+    """What is known of a user's pairs, beside the rev of the user's history now.
 
-    fresh: Mapping[ItemId, int]
-    pending: Mapping[ItemId, int]
+    A stored row with a smaller rev does not include what the user did since.
+    """
+
+    rev: int
+    stored: Mapping[ItemId, int]  # item -> rev of its unexpired row
+    pending: Mapping[ItemId, int]  # item -> when its pending mark expires, in ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +201,7 @@ class Store(Protocol):
     async def mark_pending(
         self, release: ModelVersion, user: UserId, items: Sequence[ItemId], expires_ms: int
     ) -> list[ItemId]:
-        """Mark items as requested until `expires_ms`; return those that were neither fresh nor pending before."""
+        """Mark items as requested until `expires_ms`; return those that were not pending before."""
         ...
 
     async def pair_index(self, release: ModelVersion, users: Sequence[UserId]) -> list[PairIndex]: ...

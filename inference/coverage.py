@@ -79,7 +79,7 @@ async def _num_pairs(store: Store, release: ModelVersion, now_ms: int) -> int:
     active = await store.active_users(now_ms - ACTIVE_MS)
     total = 0
     for start in range(0, len(active), CHUNK):
-        total += sum([len(index.fresh) for index in await store.pair_index(release, active[start : start + CHUNK])])
+        total += sum([len(index.stored) for index in await store.pair_index(release, active[start : start + CHUNK])])
     return total
 
 

@@ -8,10 +8,10 @@ that say "pending" end with it.
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cache.store import Store
+from cache.store import PairIndex, Store
 from inference.effects.capacity import PAIRS
 from runtime.environment import load
 from runtime.ids import ItemId, ModelVersion, UserId
@@ -19,7 +19,7 @@ from streams.agent import metrics
 from streams.agent.app import AgentApp, AgentSpec, agent_app
 from streams.agent.bench import Bench
 from streams.agent.loop import AnyReceived, Effect, of_type
-from streams.speculation_policy import Budget, Wanted, limit_per_user, rate_per_s, value_pairs
+from streams.speculation_policy import Budget, Wanted, drop_known, limit_per_user, rate_per_s, value_pairs
 from streams.wire.events import Activity, PairRequest, RequestedPair, Retrieval, Slate
 from streams.wire.producer import ProducerFailed, ProducerFull
 from streams.wire.topics import TOPICS as SPECS
@@ -94,48 +94,50 @@ def speculation(app: AgentApp) -> Effect:
         wanted = limit_per_user(valued, settings.max_per_user, settings.min_value_percent / 100)
         for release in await bench.releases():  # the live one first
             version, allowed = release.model_version, admission.allowed()
-            new = await drop_known(bench.store, version, wanted)
+            indices = await pair_indices(bench.store, version, wanted)
+            new = drop_known(wanted, indices)
             metrics.effects.labels("pairs_known").inc(len(wanted) - len(new))
             metrics.effects.labels("pairs_over_budget").inc(max(len(new) - allowed, 0))
-            asked = await ask(bench, version, new[:allowed], now_ms + settings.expiry_ms)
+            revs = {user: index.rev for user, index in indices.items()}
+            asked = await ask(bench, version, new[:allowed], revs, now_ms + settings.expiry_ms)
             metrics.effects.labels("pairs_requested").inc(asked)
             admission.spend(asked)
 
     return effect
 
 
-async def drop_known(store: Store, release: ModelVersion, wanted: Sequence[Wanted]) -> list[Wanted]:
-    """Those whose pair is neither there nor asked for already."""
+async def pair_indices(store: Store, release: ModelVersion, wanted: Sequence[Wanted]) -> dict[UserId, PairIndex]:
+    """What is there and what was asked for already, of the users in `wanted`."""
     users = list(dict.fromkeys(pair.user for pair in wanted))
-    if not users:
-        return []
-    known = dict(zip(users, await store.pair_index(release, users), strict=True))
-    return [w for w in wanted if w.item not in known[w.user].fresh and w.item not in known[w.user].pending]
+    return dict(zip(users, await store.pair_index(release, users), strict=True)) if users else {}
 
 
-async def ask(bench: Bench, release: ModelVersion, wanted: Sequence[Wanted], expires_ms: int) -> int:
+async def ask(
+    bench: Bench, release: ModelVersion, wanted: Sequence[Wanted], revs: Mapping[UserId, int], expires_ms: int
+) -> int:
     """Mark pairs as pending and send their requests; returns how many were asked for."""
     by_user: dict[UserId, dict[ItemId, float]] = {}
     for pair in wanted:
         by_user.setdefault(pair.user, {})[pair.item] = pair.value
     return sum(
-        await asyncio.gather(*[_ask_user(bench, release, user, pairs, expires_ms) for user, pairs in by_user.items()])
+        await asyncio.gather(
+            *[_ask_user(bench, release, user, revs[user], pairs, expires_ms) for user, pairs in by_user.items()]
+        )
     )
 
 
 async def _ask_user(
-    bench: Bench, release: ModelVersion, user: UserId, pairs: dict[ItemId, float], expires_ms: int
+    bench: Bench, release: ModelVersion, user: UserId, rev: int, pairs: dict[ItemId, float], expires_ms: int
 ) -> int:
     items = await bench.store.mark_pending(release, user, list(pairs), expires_ms)
     if not items:  # another worker was faster
         return 0
-    hydrated = await bench.store.hydrate(release, user, [])
     request = PairRequest(
         event_id=uuid.uuid4().hex,
         event_time_ms=bench.clock.now_ms(),
         user_id=user,
         items=[RequestedPair(item_id=item, value=pairs[item]) for item in items],
-        rev=hydrated.rev,
+        rev=rev,
         model=release.model,
         version=release.version,
         expires_ms=expires_ms,

@@ -6,8 +6,9 @@ early will be found again, items that were shown high will be shown again, and a
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from cache.store import PairIndex
 from runtime.ids import ItemId, UserId
 from streams.wire.events import Activity, Retrieval, Slate
 
@@ -17,6 +18,7 @@ NOT_SHOWN = 0.1  # of the items that were scored and left out
 HALF_RANK = 20.0
 HALF_POSITION = 5.0
 HALF_LIFE_S = 600.0
+OUTDATED = 0.5
 # What the user did with an item says how probable it is to be offered again; a conversion ends the interest.
 ACTED: Mapping[str, float] = {"click": 0.5, "rating": 0.2, "impression": 0.05, "conversion": 0.0}
 
@@ -64,6 +66,25 @@ def limit_per_user(wanted: Sequence[Wanted], max_per_user: int, min_value: float
             taken[pair.user] = taken.get(pair.user, 0) + 1
             chosen.append(pair)
     return chosen
+
+
+def drop_known(wanted: Sequence[Wanted], indices: Mapping[UserId, PairIndex]) -> list[Wanted]:
+    """Those whose row is neither there nor asked for, the most valuable first.
+
+    A row from before the user's last action is computed anew, but worth `OUTDATED` of one that is not there: it serves
+    meanwhile, and most of what it says still holds.
+    """
+    left = []
+    for pair in wanted:
+        index = indices[pair.user]
+        if pair.item in index.pending:
+            continue
+        rev = index.stored.get(pair.item)
+        if rev is None:
+            left.append(pair)
+        elif rev < index.rev:
+            left.append(replace(pair, value=pair.value * OUTDATED))
+    return sorted(left, key=lambda pair: (-pair.value, pair.user, pair.item))
 
 
 def _ranked(retrieval: Retrieval) -> list[str]:

@@ -49,8 +49,8 @@ class Pairs(Part):
         return [items[position - 1] for position in marked]
 
     async def pair_index(self, release: ModelVersion, users: Sequence[UserId]) -> list[PairIndex]:
-        replies = await self._link.run([self._scripts.call("pairs_index", _keys(release, user), []) for user in users])
-        return [_index(bool(rows), members) for rows, members in replies]
+        commands = [self._scripts.call("pairs_index", [*_keys(release, user), keys.rev(user)], []) for user in users]
+        return [_index(*reply) for reply in await self._link.run(commands)]
 
     async def _store_aggregates(
         self, release: ModelVersion, users: Sequence[UserId], members: Sequence[dict[bytes, bytes]]
@@ -75,12 +75,14 @@ def _reads(release: ModelVersion, users: Sequence[UserId]) -> list[Command]:
     return [("HGETALL", keys.pair_rows(release, user)) for user in users]
 
 
-def _index(has_rows: bool, members: Sequence[bytes]) -> PairIndex:
-    fresh: dict[ItemId, int] = {}
-    pending: dict[ItemId, int] = {}
-    for member, expires_ms in zip(members[::2], members[1::2], strict=True):
-        if member.startswith(keys.PENDING_MARK):
-            pending[ItemId(keys.decoded(member[1:]))] = int(float(expires_ms))
-        elif has_rows:
-            fresh[ItemId(keys.decoded(member))] = int(float(expires_ms))
-    return PairIndex(fresh, pending)
+def _index(rev: bytes | None, stored: Sequence[bytes | int], pending: Sequence[bytes]) -> PairIndex:
+    return PairIndex(
+        rev=int(rev or 0),
+        stored={_item(field): int(row_rev) for field, row_rev in zip(stored[::2], stored[1::2], strict=True)},
+        pending={_item(field): int(float(at)) for field, at in zip(pending[::2], pending[1::2], strict=True)},
+    )
+
+
+def _item(field: bytes | int) -> ItemId:
+    assert isinstance(field, bytes)
+    return ItemId(keys.decoded(field))

@@ -1,5 +1,5 @@
 #!lua
--- Mark items as requested, unless they are fresh or already are.
+-- Mark items as requested, unless they already are.
 -- KEYS: rows, index.  ARGV: expiry in ms, then the items.
 -- Returns the positions (from 1) of the items marked now.
 local rows, index = KEYS[1], KEYS[2]
@@ -7,9 +7,7 @@ drop_expired_pairs(rows, index, now_ms())
 local marked = {}
 for i = 2, #ARGV do
   local mark = '~' .. ARGV[i]
-  -- The hash may have been evicted without the index.
-  local fresh = redis.call('ZSCORE', index, ARGV[i]) and redis.call('HEXISTS', rows, ARGV[i]) == 1
-  if not fresh and not redis.call('ZSCORE', index, mark) then
+  if not redis.call('ZSCORE', index, mark) then
     redis.call('ZADD', index, ARGV[1], mark)
     marked[#marked + 1] = i - 1
   end

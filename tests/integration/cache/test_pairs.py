@@ -5,7 +5,7 @@ import time
 
 from cache.limits import MAX_PAIRS
 from cache.row import RowKind
-from cache.store import Hydrated, PairWrite, Store
+from cache.store import HistoryEvent, HistoryUpdate, Hydrated, PairWrite, Store
 from runtime.ids import ItemId
 from tests.integration.cache.conftest import StoreMaker
 from tests.integration.cache.rows import ALICE, BOB, LIVE, MINUTE_MS, STAGED, items, pair_row, read, value_of
@@ -82,7 +82,7 @@ async def test_expired_pairs_leave_the_store_and_the_aggregate(store: Store) -> 
     await eventually(lamp_is_gone)
     assert await aggregate_value(store) == 3.0
     [index] = await store.pair_index(LIVE, [ALICE])
-    assert set(index.fresh) == {SOFA}
+    assert set(index.stored) == {SOFA}
 
 
 async def test_everything_of_an_idle_user_is_gone_after_the_ttl(store: Store) -> None:
@@ -101,8 +101,8 @@ async def test_a_user_keeps_the_pairs_that_live_longest(store: Store) -> None:
     await write(store, {item: pair_row(1) for item in first}, ttl_ms=MINUTE_MS)
     await write(store, {item: pair_row(1) for item in rest}, ttl_ms=2 * MINUTE_MS)
     [index] = await store.pair_index(LIVE, [ALICE])
-    assert len(index.fresh) == MAX_PAIRS
-    assert set(rest) <= set(index.fresh)
+    assert len(index.stored) == MAX_PAIRS
+    assert set(rest) <= set(index.stored)
     kept = (await hydrate(store, *first)).pair_rows
     assert sum(row is not None for row in kept) == 5
 
@@ -111,15 +111,25 @@ async def test_pending_marks_are_given_once_and_cleared_by_the_write(store: Stor
     expires_ms = time.time_ns() // 1_000_000 + MINUTE_MS
     await write(store, {LAMP: pair_row(1)})
     chair = ItemId("chair")
-    assert await store.mark_pending(LIVE, ALICE, [LAMP, SOFA, chair, SOFA], expires_ms) == [SOFA, chair]
-    assert await store.mark_pending(LIVE, ALICE, [LAMP, SOFA, chair], expires_ms + 1) == []
+    assert await store.mark_pending(LIVE, ALICE, [SOFA, chair, SOFA], expires_ms) == [SOFA, chair]
+    assert await store.mark_pending(LIVE, ALICE, [SOFA, chair], expires_ms + 1) == []
     [index] = await store.pair_index(LIVE, [ALICE])
-    assert (set(index.fresh), dict(index.pending)) == ({LAMP}, {SOFA: expires_ms, chair: expires_ms})
+    assert (dict(index.stored), dict(index.pending)) == ({LAMP: 1}, {SOFA: expires_ms, chair: expires_ms})
     await write(store, {SOFA: pair_row(1)})
     [index, empty] = await store.pair_index(LIVE, [ALICE, BOB])
-    assert (set(index.fresh), set(index.pending)) == ({LAMP, SOFA}, {chair})
-    assert not empty.fresh
+    assert (set(index.stored), set(index.pending)) == ({LAMP, SOFA}, {chair})
+    assert not empty.stored
     assert not empty.pending
+
+
+async def test_a_stored_pair_can_be_marked_again_and_the_index_says_which_rows_are_outdated(store: Store) -> None:
+    await write(store, {LAMP: pair_row(3), SOFA: pair_row(5)})
+    await store.apply_activity([HistoryUpdate(ALICE, [HistoryEvent("e1", 1_000, 4, b"{}")])])
+    expires_ms = time.time_ns() // 1_000_000 + MINUTE_MS
+    assert await store.mark_pending(LIVE, ALICE, [LAMP], expires_ms) == [LAMP]
+    [index, unknown] = await store.pair_index(LIVE, [ALICE, BOB])
+    assert (index.rev, dict(index.stored), dict(index.pending)) == (5, {LAMP: 3, SOFA: 5}, {LAMP: expires_ms})
+    assert (unknown.rev, dict(unknown.stored)) == (0, {})
 
 
 async def test_pending_mark_ends_by_itself(store: Store) -> None:

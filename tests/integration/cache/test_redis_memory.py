@@ -87,7 +87,7 @@ async def test_pair_rows_evicted_alone_are_not_fresh(store: RedisStore, valkey: 
     await write_pair(store, LAMP)
     await valkey.delete(ROWS)
     [index] = await store.pair_index(LIVE, [ALICE])
-    assert not index.fresh
+    assert not index.stored
     assert await store.mark_pending(LIVE, ALICE, [LAMP], time.time_ns() // 1_000_000 + MINUTE_MS) == [LAMP]
 
 

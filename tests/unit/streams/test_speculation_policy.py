@@ -4,8 +4,18 @@ import math
 
 import pytest
 
+from cache.store import PairIndex
 from runtime.ids import ItemId, UserId
-from streams.speculation_policy import HALF_LIFE_S, Budget, Wanted, limit_per_user, rate_per_s, value_pairs
+from streams.speculation_policy import (
+    HALF_LIFE_S,
+    OUTDATED,
+    Budget,
+    Wanted,
+    drop_known,
+    limit_per_user,
+    rate_per_s,
+    value_pairs,
+)
 from streams.wire.events import Activity, Candidate, Retrieval, ServedItem, Slate
 
 NOW_MS = 1_700_000_000_000
@@ -82,6 +92,15 @@ def test_each_user_gets_no_more_than_the_limit_and_nothing_of_little_value() -> 
     assert [(pair.user, pair.item) for pair in chosen] == [("ann", "a"), ("bob", "x"), ("ann", "b"), ("bob", "y")]
     least = [Wanted(UserId("ann"), ItemId("a"), 0.049), Wanted(UserId("ann"), ItemId("b"), 0.05)]
     assert order(limit_per_user(least, 2, 0.05)) == ["b"]
+
+
+def test_pairs_that_are_there_or_asked_for_are_dropped_and_outdated_ones_are_worth_less() -> None:
+    user = UserId("u")
+    items = [ItemId(name) for name in ("current", "outdated", "asked", "absent")]
+    wanted = [Wanted(user, item, 1.0) for item in items]
+    index = PairIndex(rev=5, stored={items[0]: 5, items[1]: 4}, pending={items[2]: 9})
+    left = drop_known(wanted, {user: index})
+    assert [(pair.item, pair.value) for pair in left] == [("absent", 1.0), ("outdated", OUTDATED)]
 
 
 def test_the_budget_is_what_has_come_in_since_and_never_more_than_a_burst() -> None:

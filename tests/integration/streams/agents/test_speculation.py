@@ -64,7 +64,7 @@ async def test_a_retrieval_becomes_pair_rows_as_the_foundation_model_computes_th
 
     async def has_pairs() -> bool:
         [index] = await store.pair_index(V1, [user])
-        return set(index.fresh) == set(items[:6]) and not index.pending
+        return set(index.stored) == set(items[:6]) and not index.pending
 
     await eventually(has_pairs, 30)
     hydrated = await store.hydrate(V1, user, items[:6])
@@ -83,7 +83,7 @@ async def test_pairs_that_are_there_are_not_asked_for_again(
     user = new_user()
 
     async def are_fresh(count: int) -> bool:
-        return len((await store.pair_index(V1, [user]))[0].fresh) == count
+        return len((await store.pair_index(V1, [user]))[0].stored) == count
 
     before = topics.ends(Topic.PAIR_REQUESTS)
     topics.send(Topic.RETRIEVAL_EVENTS, user, retrieval(user, items[:3]))
@@ -118,7 +118,7 @@ async def test_requests_that_are_late_or_for_another_release_are_dropped_and_cou
     topics.flush()
 
     async def has_pair() -> bool:
-        return set((await store.pair_index(V1, [user]))[0].fresh) == {items[2]}
+        return set((await store.pair_index(V1, [user]))[0].stored) == {items[2]}
 
     await eventually(has_pair, 20)
 
@@ -134,7 +134,7 @@ async def test_what_a_user_did_is_worth_a_pair(
     topics.flush()
 
     async def has_pair() -> bool:
-        return set((await store.pair_index(V1, [user]))[0].fresh) == {items[7]}
+        return set((await store.pair_index(V1, [user]))[0].stored) == {items[7]}
 
     await eventually(has_pair, 20)
 

@@ -68,7 +68,7 @@ async def test_the_least_valuable_pairs_are_shed(filled: MemoryStore, releases: 
     asked = [request({NAMES[0]: 0.1, NAMES[1]: 0.9}), request({NAMES[2]: 0.5}, user="bob"), request({NAMES[3]: 0.2})]
     assert await compute(filled, releases, *asked, capacity=2) == PairOutcome(computed=2, shed=2)
     version = releases[0].model_version
-    fresh = [set(index.fresh) for index in await filled.pair_index(version, [ANN, UserId("bob")])]
+    fresh = [set(index.stored) for index in await filled.pair_index(version, [ANN, UserId("bob")])]
     assert fresh == [{NAMES[1]}, {NAMES[2]}]
 
 
@@ -84,7 +84,7 @@ async def test_late_requests_other_versions_and_unknown_items_are_dropped_and_co
         request({NAMES[3]: 1.0}, version="v2"),
     )
     assert outcome == PairOutcome(computed=1, expired=1, other_version=2, unknown_item=1)
-    indexes = [(await filled.pair_index(release.model_version, [ANN]))[0].fresh for release in releases]
+    indexes = [(await filled.pair_index(release.model_version, [ANN]))[0].stored for release in releases]
     assert [set(fresh) for fresh in indexes] == [set(), {NAMES[3]}]
 
 
