@@ -28,6 +28,7 @@ from streams.agent.credentials import broker_urls, credentials
 from streams.agent.dead_letter import DeadLetters
 from streams.agent.exits import Exit, end_process
 from streams.agent.lean import LeanMonitor, RawSchema
+from streams.agent.lean_consumer import use_lean_consumer
 from streams.agent.loop import BatchLoop, Effect
 from streams.agent.page import Page
 from streams.agent.preflight import preflight
@@ -96,6 +97,9 @@ class AgentApp(faust.App):  # type: ignore[misc]  # Faust has no types
         topic = self.topic(*self.spec.consumes, schema=RawSchema(key_serializer="raw", value_serializer="raw"))
         self.agent(topic, name=self.spec.name, concurrency=1)(self._consume)
         super().worker_init()
+
+    def _new_transport(self) -> Any:  # Any: Faust has no types
+        return use_lean_consumer(super()._new_transport())
 
     async def on_first_start(self) -> None:
         """Before anything is connected. Faust's own version only makes folders that we do not use."""
