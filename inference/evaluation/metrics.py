@@ -87,12 +87,21 @@ def _auc(labels: Values, predictions: Values, weights: Values) -> float:
 
 
 def _gauc(labels: Values, predictions: Values, users: NDArray[np.int64], weights: Values) -> float:
-    order = np.argsort(users, kind="stable")
-    bounds = np.flatnonzero(np.diff(users[order])) + 1
-    total, weight = 0.0, 0.0
-    for group in np.split(order, bounds):
-        auc = _auc(labels[group], predictions[group], weights[group])
-        if not np.isnan(auc):
-            size = float(weights[group].sum())
-            total, weight = total + auc * size, weight + size
-    return total / weight if weight else float("nan")
+    """All users at once: rows sorted by user and prediction, equal predictions counted as half."""
+    order = np.lexsort((predictions, users))
+    user, predicted = users[order], predictions[order]
+    clicks, others = (labels * weights)[order], ((1 - labels) * weights)[order]
+    new_user = np.concatenate([[True], user[1:] != user[:-1]])
+    new_tie = new_user | np.concatenate([[True], predicted[1:] != predicted[:-1]])
+    tie = np.cumsum(new_tie) - 1
+    group = (np.cumsum(new_user) - 1)[new_tie]  # of each tie
+    clicks_tied, others_tied = np.bincount(tie, clicks), np.bincount(tie, others)
+    below = np.cumsum(others_tied) - others_tied
+    below -= below[np.searchsorted(group, group)]  # of the same user only
+    wins = np.bincount(group, clicks_tied * (below + others_tied / 2))
+    pairs = np.bincount(group, clicks_tied) * np.bincount(group, others_tied)
+    sizes = np.bincount(group, clicks_tied + others_tied)
+    defined = pairs > 0
+    if not defined.any():
+        return float("nan")
+    return float(np.average(wins[defined] / pairs[defined], weights=sizes[defined]))

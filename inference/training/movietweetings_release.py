@@ -12,7 +12,7 @@ from inference.training.ratings import read_movies, read_ratings
 from inference.training.train_release import Trained, train_release
 from inference.training.untrained import TINY
 
-PLAN = TrainingPlan(train_share=0.9, id_dropout=0.3)
+PLAN = TrainingPlan(train_share=0.9, id_dropout=0.3, batch_requests=128)
 QUICK_RATINGS = 3_000
 NOTE = "next item among sampled negatives: no real impressions, and many of the later users are unseen in training"
 

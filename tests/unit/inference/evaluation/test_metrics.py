@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from inference.evaluation.evaluate import UNDEFINED, transfer_ratio
 from inference.evaluation.metrics import bootstrap, log_losses, quality
@@ -26,6 +27,18 @@ def test_gauc_judges_order_within_users_only() -> None:
     measured = quality(labels, predictions, np.array([0, 0, 1, 1]), np.ones(4))
     assert measured.gauc == 1.0
     assert measured.auc == 0.75
+
+
+def test_gauc_is_the_mean_of_each_users_auc_ties_and_weights_included() -> None:
+    rng = np.random.default_rng(0)
+    users = rng.integers(0, 40, 400)
+    labels = (rng.random(400) < 0.3).astype(float)
+    predictions = rng.integers(0, 6, 400) / 6
+    weights = rng.uniform(0.5, 2.0, 400)
+    parts = [users == user for user in range(40) if 0 < labels[users == user].mean() < 1]
+    each = [roc_auc_score(labels[part], predictions[part], sample_weight=weights[part]) for part in parts]
+    expected = np.average(each, weights=[weights[part].sum() for part in parts])
+    assert quality(labels, predictions, users, weights).gauc == pytest.approx(expected)
 
 
 def test_weights_count_like_copies_of_rows() -> None:
