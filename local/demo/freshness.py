@@ -5,6 +5,7 @@ import time
 
 from inference.client import RankClient
 from inference.serving.schema import OfferedItem, RankRequest
+from local.demo.traffic import DEADLINE_MS, rank_patiently
 from runtime.clock import Clock
 from runtime.ids import ItemId, UserId
 from streams.wire.events import Activity
@@ -13,7 +14,6 @@ from streams.wire.topics import Topic
 
 POLL_S = 0.005
 GIVE_UP_S = 10.0
-DEADLINE_MS = 500
 
 
 async def servable_after_s(
@@ -36,7 +36,7 @@ async def servable_after_s(
         request = RankRequest(
             request_id=event_id, user_id=user, candidates=[OfferedItem(item_id=item)], k=1, deadline_ms=DEADLINE_MS
         )
-        answer = await client.rank(request)
+        answer = await rank_patiently(client, request)
         if answer.user.as_of_ms is not None and answer.user.as_of_ms >= now_ms:
             return time.monotonic() - start_s
         await asyncio.sleep(POLL_S)

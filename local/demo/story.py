@@ -16,7 +16,7 @@ from inference.synthetic.world import World
 from local.demo.freshness import servable_after_s
 from local.demo.seed import caught_up, is_seeded, seed
 from local.demo.show import lag_lines, mean_place, percentiles_line, slate_lines, tally_lines
-from local.demo.traffic import Tally, Traffic, rank_request
+from local.demo.traffic import Tally, Traffic, rank_patiently, rank_request
 from runtime.clock import SystemClock
 from runtime.ids import ItemId, UserId
 from runtime.settings import KafkaSettings
@@ -61,7 +61,6 @@ class Story:
             num_events = await asyncio.to_thread(seed, self._world, self._producer, now_ms)
             waited_s = await caught_up(self._kafka)
             self._say(f"{num_events} item updates, clicks and conversions produced; in effect {waited_s:.1f} s later")
-        self._world.name = f"{self._world.name}-{self._run_id}"  # ids of this run's events are new ones
 
     async def clicks(self) -> None:
         """One user clicks items of one kind, the other does not; both are ranked before and after."""
@@ -125,11 +124,11 @@ class Story:
     async def version(self) -> str:
         """The live version, as the ranker says it."""
         found = self._world.request(CLICKER, self._clock.now_ms())
-        return (await self._client.rank(rank_request(found, 1))).version
+        return (await rank_patiently(self._client, rank_request(found, 1))).version
 
     async def _rank(self, user: UserId, found: Mapping[UserId, Any]) -> RankAnswer:  # Any: a Retrieval
         request = found[user]
-        return await self._client.rank(rank_request(request, len(request.candidates)))
+        return await rank_patiently(self._client, rank_request(request, len(request.candidates)))
 
     def _kind_to_click(self, answer: RankAnswer) -> str:
         """The kind with the worst mean place of those that the user was offered at least three of."""
