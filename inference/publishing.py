@@ -1,4 +1,7 @@
-"""Put a trained bundle into use: stage it, fill its rows from what the store knows, promote it if nothing is live."""
+"""Put a trained bundle into use: stage it, fill its rows from what the store knows, promote it if nothing is live.
+
+A live version whose bundle is gone or damaged counts as nothing: no process could load it.
+"""
 
 import json
 import time
@@ -42,7 +45,7 @@ async def publish(store: Store, location: Path) -> Published:
     num_items = await fill_items(store, [release], await store.scan_items())
     num_users = await _fill_users(store, release, [ModelVersion(model, kept) for kept in staged.kept])
     after = staged
-    if staged.live is None:
+    if await live_location(store, model) is None:
         after = promote(staged, _now_ms())
         if not await store.change_release(model, staged, after):
             raise SwitchRefused("somebody else has made a version live meanwhile; this one stays staged")

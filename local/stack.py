@@ -1,9 +1,9 @@
 """The whole stack on this machine: which services, where they listen, in which order they start.
 
     async with Stack(settings) as stack:
-        await stack.start_base()             # Kafka and Redis (unless the user has own ones), the topics
+        await stack.start_base()             # Kafka and Redis (unless the user has own ones), the topics, rebuild
         await stack.run("train", [...])      # anything that needs them, run to its end
-        await stack.start_processes()        # rebuild if needed, agents, ranker, lag monitor
+        await stack.start_processes()        # agents, ranker, lag monitor
         print(stack.addresses["ranker"])
 
 Leaving the block stops everything and removes `addresses.json`.
@@ -93,7 +93,8 @@ class Stack:
             self._lock = None
 
     async def start_base(self) -> None:
-        """Kafka and Redis, or the user's own, and the topics. Raises StartError, JarError, JavaError."""
+        """Kafka and Redis, or the user's own, the topics, and what an emptied Redis has lost: first of all the release
+        that was live, before anybody finds that none is. Raises StartError, JarError, JavaError."""
         services = []
         if own_kafka := self._environ.get(KAFKA_VARIABLE):
             self._say(f"kafka: your own at {own_kafka}")
@@ -107,10 +108,10 @@ class Stack:
             services.append(self._valkey())
         await self.start(*services)
         await self.start(self._command("topics", "streams", "topics", "--create", timeout_s=IMPORT_TIMEOUT_S))
+        await self.start(self._command("rebuild", "streams", "rebuild", "--if-needed", timeout_s=REBUILD_TIMEOUT_S))
 
     async def start_processes(self) -> None:
-        """Rebuild the store if it has lost something, then agents, ranker and lag monitor. After `start_base`."""
-        await self.start(self._command("rebuild", "streams", "rebuild", "--if-needed", timeout_s=REBUILD_TIMEOUT_S))
+        """Agents, ranker and lag monitor, together. After `start_base`."""
         agents = [self._agent(name, self._settings.agent_port + index) for index, name in enumerate(AGENTS)]
         await self.start(*agents, self._ranker(), self._lag())
 

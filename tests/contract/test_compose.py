@@ -130,9 +130,9 @@ def test_the_agents_start_after_the_store_is_filled() -> None:
     agents = {name for name, service in own_services().items() if "faust" in service.get("command", [])}
     assert agents == {"user-refresh", "item-inference", "speculation", "pair-inference", "pair-inference-gpu"}
     for name in agents | {"ranker", "ranker-gpu"}:
-        assert "rebuild" in services()[name]["depends_on"]
-    assert "train" in services()["rebuild"]["depends_on"]
-    assert "topics" in services()["train"]["depends_on"]
+        assert "train" in services()[name]["depends_on"]
+    assert "rebuild" in services()["train"]["depends_on"]
+    assert "topics" in services()["rebuild"]["depends_on"]
 
 
 def test_the_profiles_are_those_that_are_checked() -> None:
