@@ -27,8 +27,9 @@ def read_addresses(path: Path = ADDRESSES_FILE) -> dict[str, str]:
 
 
 def write_addresses(addresses: Mapping[str, str], path: Path = ADDRESSES_FILE) -> None:
-    """Write atomically: a reader sees the old file or the new one."""
+    """Write atomically, for the user alone: an address may hold a password."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary.touch(mode=0o600)
     temporary.write_text(json.dumps(dict(addresses), indent=2, sort_keys=True) + "\n")
     temporary.replace(path)

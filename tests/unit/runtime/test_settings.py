@@ -38,6 +38,11 @@ def test_sasl_without_credentials_is_refused() -> None:
         kafka_settings({"SOLARIS_KAFKA_SECURITY_PROTOCOL": "SASL_SSL"})
 
 
+def test_the_addresses_are_readable_for_their_user_alone() -> None:
+    write_addresses({"redis": "redis://app:hunter2@127.0.0.1:7002/0"})
+    assert Path("var/addresses.json").stat().st_mode & 0o777 == 0o600
+
+
 def test_a_broken_addresses_file_is_named() -> None:
     Path("var").mkdir()
     Path("var/addresses.json").write_text("{")
