@@ -128,9 +128,10 @@ def history_ranges(data: Dataset, length: int, cut_ms: Ints | None = None) -> tu
         zeros = np.zeros(data.num_requests, dtype=np.int64)
         return zeros, zeros
     # One search for all: users are laid out one after the other on a line, each on a stretch longer than all times.
-    origin = min(int(data.event_time_ms.min()), int(cut.min(initial=data.event_time_ms[0])))
-    stretch = max(int(data.event_time_ms.max()), int(cut.max(initial=0))) - origin + 2
-    line = data.event_user * stretch + (data.event_time_ms - origin)
-    ends = np.searchsorted(line, data.request_user * stretch + (cut - origin), side="left")
+    # Places in the order of times instead of times: centuries of milliseconds times many users leave 64 bits.
+    times = np.unique(data.event_time_ms)
+    stretch = len(times) + 1
+    line = data.event_user * stretch + np.searchsorted(times, data.event_time_ms)
+    ends = np.searchsorted(line, data.request_user * stretch + np.searchsorted(times, cut), side="left")
     begins = np.searchsorted(line, data.request_user * stretch, side="left")
     return np.maximum(begins, ends - length), ends

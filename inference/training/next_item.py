@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from inference.history import MAX_DEVIATIONS, ValueScale
 from inference.models.history_encoder import KIND_INDEX
 from inference.training.dataset import Dataset, Ints
-from inference.training.ratings import Rating
 from runtime.ids import ItemId
 from streams.wire.events import FeatureValue
+from streams.wire.movietweetings import Rating
 
 TRAIN_NEGATIVES = 4
 TEST_NEGATIVES = 19
@@ -31,11 +31,11 @@ def next_item_dataset(
     seed: int = 0,
 ) -> Dataset:
     """Request rows of `ratings` in time order; requests after `train_share` of them have the larger sample."""
-    names = list(dict.fromkeys([*movies, *(rating.item for rating in ratings)]))
+    names = list(dict.fromkeys([*movies, *(rating.item_id for rating in ratings)]))
     number = {item: at for at, item in enumerate(names)}
-    users = {user: at for at, user in enumerate(dict.fromkeys(rating.user for rating in ratings))}
-    item = np.array([number[rating.item] for rating in ratings], dtype=np.int64)
-    user = np.array([users[rating.user] for rating in ratings], dtype=np.int64)
+    users = {user: at for at, user in enumerate(dict.fromkeys(rating.user_id for rating in ratings))}
+    item = np.array([number[rating.item_id] for rating in ratings], dtype=np.int64)
+    user = np.array([users[rating.user_id] for rating in ratings], dtype=np.int64)
     times = np.array([rating.time_ms for rating in ratings], dtype=np.int64)
     values = np.array([rating.value for rating in ratings], dtype=np.float64)
 

@@ -31,6 +31,18 @@ def test_an_earlier_cut_gives_the_history_of_then(data: Dataset) -> None:
     assert (then < now).any()
 
 
+def test_histories_are_the_same_beside_a_time_far_off_and_with_many_users(data: Dataset) -> None:
+    begin, end = history_ranges(data, 5)
+    last_user = np.full(1, 10**6)
+    far = dataclasses.replace(
+        data,
+        event_user=np.concatenate([data.event_user * 1000, last_user]),
+        event_time_ms=np.concatenate([data.event_time_ms, [1 << 52]]),
+        request_user=data.request_user * 1000,
+    )
+    np.testing.assert_array_equal(history_ranges(far, 5), (begin, end))
+
+
 def test_keep_drops_candidates_and_empty_requests(data: Dataset) -> None:
     part = data.keep(data.uniform)
     part.check()

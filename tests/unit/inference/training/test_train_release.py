@@ -19,11 +19,11 @@ from inference.synthetic.world import World
 from inference.training.batches import Batches
 from inference.training.dataset import Dataset
 from inference.training.plan import TrainingPlan
-from inference.training.ratings import Rating
 from inference.training.train_release import Trained, train_release
 from inference.training.untrained import TINY
 from runtime.ids import ItemId, UserId
 from streams.wire.events import Activity
+from streams.wire.movietweetings import Rating
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 WORLD = WorldConfig(num_items=40, num_users=40, requests_per_user=8, num_slots=6, num_categories=4)
@@ -83,7 +83,7 @@ def test_a_folder_of_ratings_trains_from_the_command_line(tmp_path: Path, capsys
         Rating(UserId(f"u{rng.integers(30)}"), ItemId(f"m{rng.integers(60)}"), float(rng.integers(1, 11)), at)
         for at in range(400)
     ]
-    lines = [f"{r.user}::{r.item}::{r.value}::{r.time_ms}" for r in ratings]
+    lines = [f"{r.user_id}::{r.item_id}::{r.value}::{r.time_ms}" for r in ratings]
     (tmp_path / "ratings.dat").write_text("\n".join(lines))
     (tmp_path / "movies.dat").write_text("\n".join(f"m{k}::Movie {k} ({1950 + k})::Drama|War" for k in range(50)))
     out = tmp_path / "out"
@@ -93,6 +93,19 @@ def test_a_folder_of_ratings_trains_from_the_command_line(tmp_path: Path, capsys
     release = load_release(Path(result["location"]), result["sha256"])
     assert release.manifest.metrics["slots"] == "all"
     assert "no real impressions" in release.manifest.metrics["note"]
+
+
+def test_lines_that_cannot_be_read_are_said_and_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [
+        f"ann-{at % 7}::tt{at % 40}::{at % 5 + 1}::{at * 86_400 * 300 - 10**9}" for at in range(300)
+    ]  # from 1938 on
+    (tmp_path / "ratings.dat").write_text("\n".join([*lines, "a broken line", "u::i::4::9e99"]))
+    (tmp_path / "movies.dat").write_text("tt1::A :: B (2001)::Odd|(no genres listed)\ntt2::Only a title\n")
+    assert main(["train", "--movietweetings", str(tmp_path), "--quick", "--out", str(tmp_path), "--json"]) == 0
+    printed = capsys.readouterr()
+    assert "2 lines cannot be read and are passed over: ratings.dat:301: 1 fields" in printed.err
+    release = load_release(Path(json.loads(printed.out)["location"]))
+    assert release.manifest.metrics["training"]["requests"] == int(285 * 0.9)  # of 300 ratings, 15 as a warm-up
 
 
 def test_a_folder_without_ratings_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
