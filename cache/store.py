@@ -13,9 +13,10 @@ from runtime.ids import ItemId, ModelVersion, UserId
 
 
 class StoreUnavailable(Exception):
-    """The store cannot be asked now (down, timed out, loading, read-only, out of memory); try again later.
+    """The store cannot be asked now (down, timed out, loading, read-only, out of memory, not permitted to us).
 
-    `reason` is a short label fit for a metric: connection, timeout, loading, readonly, clusterdown, oom.
+    Try again later. `reason` is a short label fit for a metric: connection, timeout, loading, readonly, clusterdown,
+    oom, permission.
     """
 
     def __init__(self, reason: str, detail: str = "") -> None:

@@ -19,6 +19,12 @@ _BY_TYPE: Final[tuple[tuple[type[Exception], str], ...]] = (
     (exceptions.ClusterError, "clusterdown"),
     (exceptions.TryAgainError, "clusterdown"),
     (exceptions.AskError, "clusterdown"),  # and MovedError: a redirection that led nowhere
+    (
+        exceptions.AuthenticationError,
+        "permission",
+    ),  # a changed password or ACL concerns every call, and is mended there
+    (exceptions.AuthorizationError, "permission"),
+    (exceptions.NoPermissionError, "permission"),
     (exceptions.ConnectionError, "connection"),
     (OSError, "connection"),
 )
@@ -32,6 +38,10 @@ _BY_TEXT: Final[tuple[tuple[str, str], ...]] = (
     ("LOADING", "loading"),
     ("CLUSTERDOWN", "clusterdown"),
     ("BUSY ", "timeout"),
+    ("NOPERM", "permission"),
+    ("NOAUTH", "permission"),
+    ("WRONGPASS", "permission"),
+    ("ACL failure in script", "permission"),
     ("cannot be connected", "connection"),
 )
 

@@ -9,7 +9,13 @@ from cache.store import StoreRefused, StoreUnavailable
 UNAVAILABLE = [
     (exceptions.ConnectionError("refused"), "connection"),
     (exceptions.MaxConnectionsError("too many"), "connection"),
-    (exceptions.AuthenticationError("wrong password"), "connection"),
+    (exceptions.AuthenticationError("wrong password"), "permission"),
+    (exceptions.AuthorizationError("not allowed"), "permission"),
+    (exceptions.NoPermissionError("No permissions to access a key"), "permission"),
+    (exceptions.ResponseError("NOAUTH Authentication required."), "permission"),
+    (exceptions.ResponseError("WRONGPASS invalid username-password pair"), "permission"),
+    (exceptions.ResponseError("NOPERM ACL failure in script: no permissions to access a key"), "permission"),
+    (exceptions.ResponseError("ACL failure in script: User agent has no permissions"), "permission"),
     (ConnectionResetError("reset"), "connection"),
     (exceptions.RedisClusterException("Redis Cluster cannot be connected."), "connection"),
     (exceptions.TimeoutError("read"), "timeout"),
@@ -43,7 +49,6 @@ def test_error_that_will_pass_is_unavailable_with_its_reason(error: Exception, r
     "error",
     [
         exceptions.ResponseError("WRONGTYPE Operation against a key holding the wrong kind of value"),
-        exceptions.NoPermissionError("No permissions to access a key"),
         exceptions.ResponseError("value is not an integer"),
     ],
 )
