@@ -5,7 +5,8 @@ Faust acknowledges a batch when the body ends, also when it raises, so an offset
 1. every record is decoded; what is not an event of its topic is put aside;
 2. the effect of the others is in the store. If the store cannot be asked, or something else that the effect needs is
    not there, the body waits without limit and keeps its place. If the effect fails for another reason, each record is
-   tried once alone, and what fails again is put aside;
+   tried once alone, and what fails again is put aside. Where several were tried and every one failed, the fault is not
+   the records': the body waits as if the store were away, and tries the batch again;
 3. the broker has a dead letter for everything that was put aside;
 4. `Progress` knows.
 
@@ -52,6 +53,10 @@ class NotReady(Exception):
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"not ready ({reason}): {detail}")
         self.reason = reason
+
+
+EFFECT = "effect"  # reason of a pause: the effect itself fails, whatever the record
+WAITED_FOR = (StoreUnavailable, NotReady, ProducerFull, TimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,19 +121,31 @@ class BatchLoop(Generic[E]):
 
     async def _apply(self, decoded: Sequence[_Decoded]) -> list[DeadLetter]:
         """The records whose effect failed for their own sake."""
-        try:
-            await self._persist(lambda: self._timed([one.received for one in decoded]))
-            return []
-        except Exception as error:
-            log.warning(kv("effect failed, trying each record alone", records=len(decoded), error=repr(error)))
-        return [letter for one in decoded if (letter := await self._apply_alone(one)) is not None]
+        return await self._persist(lambda: self._try(decoded))
 
-    async def _apply_alone(self, one: _Decoded) -> DeadLetter | None:
+    async def _try(self, decoded: Sequence[_Decoded]) -> list[DeadLetter]:
+        """One attempt at a batch, then at each of its records; raises what says that asking again may help."""
+        try:
+            await self._timed([one.received for one in decoded])
+            return []
+        except WAITED_FOR:
+            raise
+        except Exception as error:
+            if self._progress.paused != EFFECT:
+                log.warning(kv("effect failed, trying each record alone", records=len(decoded), error=repr(error)))
+        letters = [letter for one in decoded if (letter := await self._try_alone(one)) is not None]
+        if len(letters) == len(decoded) > 1:
+            raise NotReady(EFFECT, f"it fails for every record of {len(decoded)}, first with {letters[0][2]}")
+        return letters
+
+    async def _try_alone(self, one: _Decoded) -> DeadLetter | None:
         metrics.retried_records.inc()
         self._progress.beat()
         try:
-            await self._persist(lambda: self._timed([one.received]))
+            await self._timed([one.received])
             return None
+        except WAITED_FOR:
+            raise
         except Exception as error:
             return one.record, EFFECT_FAILED, repr(error)
 

@@ -53,6 +53,39 @@ async def test_an_effect_that_fails_once_is_applied_at_the_second_try() -> None:
     assert letters.sent == []
 
 
+async def test_an_effect_that_fails_for_every_record_is_waited_for_and_buries_none() -> None:
+    progress, broken = Progress(), [True]
+    seen: list[str | None] = []
+
+    def fail(_: object) -> Exception | None:
+        seen.append(progress.paused)
+        broken[0] = len(seen) < 5
+        return TypeError("a fault of ours") if broken[0] else None
+
+    effects, letters = Effects(fail), Letters()
+    await make_loop(effects, letters, progress=progress).process([record(i, activity()) for i in range(2)])
+    assert effects.calls == [[0, 1], [0], [1], [0, 1], [0], [1]]
+    assert seen == [None] * 3 + ["effect"] * 3
+    assert effects.applied == [0, 1]
+    assert (letters.sent, progress.paused) == ([], None)
+
+
+async def test_told_to_stop_while_every_record_fails_it_ends_uncommitted() -> None:
+    effects, letters, progress = Effects(lambda _: TypeError("a fault of ours")), Letters(), Progress()
+    loop = make_loop(effects, letters, progress=progress, stopping=lambda: len(effects.calls) > 2)
+    with pytest.raises(Ended) as ended:
+        await loop.process([record(i, activity()) for i in range(2)])
+    assert ended.value.status == Exit.UNFINISHED
+    assert (letters.sent, progress.done) == ([], {})
+
+
+async def test_a_record_that_comes_alone_and_fails_twice_is_buried() -> None:
+    effects, letters = Effects(lambda _: ValueError("bad")), Letters()
+    await make_loop(effects, letters).process([record(0, activity())])
+    assert effects.calls == [[0], [0]]
+    assert [sent[3]["reason"] for sent in letters.sent] == [b"effect-failed"]
+
+
 @pytest.mark.parametrize("error", [StoreUnavailable("connection"), NotReady("release", "loading")])
 async def test_while_the_store_is_away_it_waits_and_beats_and_keeps_its_place(error: Exception) -> None:
     progress, errors = Progress(), [error] * 3
