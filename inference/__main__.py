@@ -35,15 +35,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     asked = next((word for word in argv if not word.startswith("-")), None)
     command: Command | None = None
-    for name, line in COMMANDS.items():
-        if name == asked:
-            command = cast(Command, importlib.import_module(f"inference.commands.{name}"))
-            command.add_parser(subparsers)
-        else:
-            subparsers.add_parser(name, help=line)
-    args = parser.parse_args(argv)
-    assert command is not None, "argparse has refused every other name"
     try:
+        for name, line in COMMANDS.items():
+            if name == asked:
+                command = cast(Command, importlib.import_module(f"inference.commands.{name}"))
+                command.add_parser(subparsers)
+            else:
+                subparsers.add_parser(name, help=line)
+        args = parser.parse_args(argv)
+        assert command is not None, "argparse has refused every other name"
         return command.run(args)
     except SettingsError as error:
         print(error, file=sys.stderr)

@@ -4,13 +4,15 @@ The environment leads; where it is silent, the running local stack's addresses; 
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from runtime.addresses import read_addresses
-from runtime.environment import load
+from runtime.environment import SettingsError, load
 
+_MODEL_NAME = re.compile("[a-z0-9.-]{1,64}")
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 
 
@@ -88,5 +90,16 @@ def redis_settings(environ: Mapping[str, str] | None = None) -> RedisSettings:
 
 
 def model_name(environ: Mapping[str, str] | None = None) -> str:
-    """`SOLARIS_MODEL`: the model that agents and ranker work for."""
-    return (os.environ if environ is None else environ).get("SOLARIS_MODEL", "main")
+    """`SOLARIS_MODEL`: the model that is trained, and that agents and ranker work for; raises SettingsError."""
+    name = (os.environ if environ is None else environ).get("SOLARIS_MODEL", "main")
+    try:
+        return check_model_name(name)
+    except ValueError as error:
+        raise SettingsError(f"SOLARIS_MODEL: {error}") from None
+
+
+def check_model_name(name: str) -> str:
+    """Return `name`; ValueError if it cannot be part of keys, folders and events."""
+    if not _MODEL_NAME.fullmatch(name):
+        raise ValueError(f"model name {name!r} does not match {_MODEL_NAME.pattern}")
+    return name

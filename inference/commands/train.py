@@ -21,7 +21,7 @@ from inference.training.progress import Progress
 from inference.training.synthetic_release import train_synthetic
 from inference.training.topics_dataset import LabelWindows
 from inference.training.topics_release import train_from_topics
-from runtime.settings import kafka_settings
+from runtime.settings import check_model_name, kafka_settings, model_name
 from streams.wire.reader import ReaderError
 
 DEFAULT_OUT = Path("var/releases")
@@ -53,7 +53,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the world, the weights and every draw (default 0)")
     parser.add_argument("--out", type=Path, default=DEFAULT_OUT, help=f"folder of the bundles (default {DEFAULT_OUT})")
-    parser.add_argument("--model", default="main", help="name of the model (default main)")
+    parser.add_argument(
+        "--model", type=_model, default=model_name(), help="name of the model (SOLARIS_MODEL, else main)"
+    )
     parser.add_argument("--quick", action="store_true", help="tiny and in seconds: proves the path, not the quality")
     parser.add_argument(
         "--tables",
@@ -61,7 +63,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         default="plain",
         help="embedding tables while training (default plain)",
     )
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1; more help on idle cores only)")
+    # OpenMP threads wait for each other at every step: beside other work, two are slower than one.
+    parser.add_argument("--threads", type=_threads, default=1, help="CPU threads (default 1; more for idle cores)")
     parser.add_argument("--publish", action="store_true", help="put it into use (needs Redis; Kafka for the log)")
     parser.add_argument(
         "--if-absent",
@@ -69,6 +72,20 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="with --publish: nothing to do if a release is live, and a bundle that is there saves the training",
     )
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+
+
+def _model(text: str) -> str:
+    try:
+        return check_model_name(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _threads(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
 
 
 def run(args: argparse.Namespace) -> int:

@@ -19,7 +19,7 @@ from local.demo.show import lag_lines, mean_place, percentiles_line, slate_lines
 from local.demo.traffic import Tally, Traffic, rank_patiently, rank_request
 from runtime.clock import SystemClock
 from runtime.ids import ItemId, UserId
-from runtime.settings import KafkaSettings
+from runtime.settings import KafkaSettings, model_name
 from streams.wire.producer import Producer
 from streams.wire.topics import Topic
 
@@ -117,7 +117,7 @@ class Story:
 
     def quality(self, version: str) -> None:
         """The report of the live release's training."""
-        manifest = decode_manifest((self._releases / "main" / version / "manifest.json").read_bytes())
+        manifest = decode_manifest((self._releases / model_name() / version / "manifest.json").read_bytes())
         self._say(f"\nquality of release {version}, on a later period:")
         self._print([f"    {line}" for line in table(manifest.metrics).splitlines()])
 

@@ -95,6 +95,24 @@ def test_a_folder_of_ratings_trains_from_the_command_line(tmp_path: Path, capsys
     assert "no real impressions" in release.manifest.metrics["note"]
 
 
+def test_the_model_is_the_one_that_is_set_unless_it_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ratings.dat").write_text("\n".join(f"u{at % 9}::m{at % 30}::4::{at}" for at in range(200)))
+    (tmp_path / "movies.dat").write_text("")
+    command = ["train", "--movietweetings", str(tmp_path), "--quick", "--out", str(tmp_path / "out"), "--json"]
+    monkeypatch.setenv("SOLARIS_MODEL", "films")
+    assert main(command) == 0
+    location = Path(json.loads(capsys.readouterr().out)["location"])
+    assert location.parent.name == load_release(location).model_version.model == "films"
+    with pytest.raises(SystemExit, match="2"):
+        main([*command, "--model", "Films/1"])
+    assert "'Films/1' does not match" in capsys.readouterr().err
+    monkeypatch.setenv("SOLARIS_MODEL", "../films")
+    assert main(command) == 2
+    assert "SOLARIS_MODEL: model name '../films' does not match" in capsys.readouterr().err
+
+
 def test_lines_that_cannot_be_read_are_said_and_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = [
         f"ann-{at % 7}::tt{at % 40}::{at % 5 + 1}::{at * 86_400 * 300 - 10**9}" for at in range(300)
