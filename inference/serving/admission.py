@@ -21,7 +21,7 @@ class Admission:
         self._max_in_flight = max_in_flight
         self.requests = 0  # in flight
         self.candidates = 0  # in flight
-        self.hydration = Estimate()  # seconds by candidates of the request
+        self.hydration = Estimate()  # seconds of round trip and decoding, by candidates of the request
         self.scoring = Estimate()  # seconds by candidates of the batch
 
     def predict_s(self, num_candidates: int) -> float:

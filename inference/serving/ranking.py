@@ -143,8 +143,7 @@ class Ranker:
         return release
 
     async def _hydrate(self, call: Call) -> None:
-        began_s, in_flight = self._clock.monotonic(), self.admission.requests
-        manifest = call.release.manifest
+        began_s, manifest = self._clock.monotonic(), call.release.manifest
         with call.stage("hydrate"):
             try:
                 async with asyncio.timeout(call.deadline.usable_s()):
@@ -155,6 +154,9 @@ class Ranker:
             except TimeoutError:
                 raise Fallback(Reason.HYDRATE_LATE) from None
             call.hydration = hydrate_items(found, call.items, manifest, self._clock.now_ms())
+        # Only hydrations that came count, and without the user's tower: a store that hangs or a tower that is late
+        # must lead to fallbacks, not to refusals.
+        self.admission.hydration.add(len(call.items), self._clock.monotonic() - began_s)
         with call.stage("user"):
             predicted_s = self.admission.scoring.seconds(self.admission.candidates)
             budget_s = max(call.deadline.usable_s() - predicted_s, 0.0)
@@ -162,8 +164,6 @@ class Ranker:
             call.hydration.user = settled.user
         call.reasons += call.hydration.reasons + settled.reasons
         self._reporter.missing_items(manifest.model_version, call.hydration.missing)
-        # Only hydrations that came count: a store that hangs must lead to fallbacks, not to refusals.
-        self.admission.hydration.add(in_flight, self._clock.monotonic() - began_s)
 
     def _route(self, call: Call) -> None:
         num_candidates = len(call.request.candidates)

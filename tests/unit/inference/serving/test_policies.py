@@ -46,6 +46,27 @@ def test_an_estimate_of_one_size_is_proportional_beyond_it_and_flat_below() -> N
     assert estimate.seconds(10) == pytest.approx(0.01)
 
 
+def test_an_estimate_learnt_from_tiny_work_does_not_blow_up_for_usual_work() -> None:
+    estimate = Estimate()
+    for size in (1, 2) * 10:
+        estimate.add(size, 0.001 + 0.001 * (size == 2))
+    assert estimate.seconds(500) < 0.01
+
+
+def test_noise_among_nearly_equal_sizes_is_not_taken_for_growth() -> None:
+    estimate = Estimate()
+    for size, seconds in ((100, 0.001), (101, 0.003)) * 10:
+        estimate.add(size, seconds)
+    assert estimate.seconds(1_000) == pytest.approx(0.02, rel=0.1)
+
+
+def test_an_estimate_is_never_steeper_than_proportional() -> None:
+    estimate = Estimate()
+    for size, seconds in ((100, 0.0), (300, 0.1)):
+        estimate.add(size, seconds)
+    assert estimate.seconds(200) <= 0.055
+
+
 def test_an_estimate_forgets_a_slow_start() -> None:
     estimate = Estimate()
     estimate.add(100, 5.0)
@@ -69,6 +90,14 @@ def test_a_request_that_would_be_late_is_refused_with_the_time_to_come_back() ->
     with admission.admit(1_500, deadline(clock, 10_000)):
         error = refusal(admission, 100, deadline(clock, 1_000))
     assert (error.status, error.type, error.retry_after_s) == (429, "overloaded", 2)
+
+
+def test_hydrations_that_take_longer_than_the_deadline_shed() -> None:
+    clock, admission = ManualClock(), Admission(max_in_flight=10)
+    for _ in range(20):
+        admission.hydration.add(500, 0.3)
+    with admission.admit(500, deadline(clock)):
+        refusal(admission, 500, deadline(clock))
 
 
 def test_time_already_spent_counts_against_the_deadline() -> None:
