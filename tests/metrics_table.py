@@ -22,6 +22,7 @@ UNITS = {"seconds": "s", "bytes": "bytes", "ratio": "ratio", "info": "1"}
 TABLE_HEAD = "| name | type | labels | unit | meaning |\n|---|---|---|---|---|\n"
 TITLES = {
     "inference.metrics": "Ranker",
+    "inference.effects.metrics": "Effects (agents, rebuild, fills)",
     "streams.agent.metrics": "Agents",
     "streams.lag.metrics": "Lag monitor",
 }

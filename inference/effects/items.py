@@ -7,6 +7,7 @@ import orjson
 from cache.row import RowKind, encode_empty, rev_of
 from cache.store import ItemWrite, Store
 from inference.effects.compute import Compute, inline
+from inference.effects.encode import encode_for_all
 from inference.item_row import ItemState, encode_item_rows
 from inference.release import Release
 from runtime.ids import ItemId
@@ -27,6 +28,7 @@ async def apply_item_updates(
 ) -> int:
     """Write features and a row per release for the newest update of each item; return the number of items stored.
 
+    The live release comes first in `releases`; rows that another one fails to encode are left out.
     A deletion leaves rows of width zero. Older updates than the stored one change nothing.
     """
     newest: dict[str, Received[ItemUpdate] | Received[Tombstone]] = {}
@@ -92,15 +94,15 @@ async def answer_item_misses(
 async def _write(store: Store, releases: Sequence[Release], states: Sequence[ItemState], compute: Compute) -> int:
     if not states:
         return 0
-    encoded = await compute(lambda: [encode_item_rows(release, states) for release in releases])
+    rows = await compute(lambda: encode_for_all(releases, states, encode_item_rows))
     writes = [
         ItemWrite(
             item=state.item,
             rev=state.rev,
             features=None if state.features is None else orjson.dumps(state.features),
-            rows={release.model_version: rows[i] for release, rows in zip(releases, encoded, strict=True)},
+            rows=rows_of_state,
         )
-        for i, state in enumerate(states)
+        for state, rows_of_state in zip(states, rows, strict=True)
     ]
     return await store.write_items(writes)
 

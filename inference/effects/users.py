@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from cache.row import RowKind, encode_empty, rev_of
 from cache.store import History, HistoryEvent, HistoryUpdate, Store, UserRowWrite
 from inference.effects.compute import Compute, inline
+from inference.effects.encode import encode_for_all
 from inference.history import encode_event
 from inference.release import Release
 from inference.user_row import encode_user_rows
@@ -127,14 +128,14 @@ async def refresh_users(
     kept: Sequence[ModelVersion],
     compute: Compute = inline,
 ) -> int:
-    """Compute the rows of these histories for all releases and store them in one write; return the number stored."""
+    """Compute the rows of these histories for all releases and store them in one write; return the number stored.
+
+    The live release comes first in `releases`; rows that another one fails to encode are left out.
+    """
     if not histories or not releases:
         return 0
-    encoded = await compute(lambda: [encode_user_rows(release, histories) for release in releases])
-    writes = [
-        UserRowWrite(history.user, {r.model_version: rows[i] for r, rows in zip(releases, encoded, strict=True)})
-        for i, history in enumerate(histories)
-    ]
+    encoded = await compute(lambda: encode_for_all(releases, histories, encode_user_rows))
+    writes = [UserRowWrite(history.user, rows) for history, rows in zip(histories, encoded, strict=True)]
     ttl_ms = max(release.manifest.user_failover_ms for release in releases)
     return await store.write_user_rows(writes, kept, ttl_ms)
 

@@ -1,7 +1,10 @@
 """What item updates, deletions and misses leave in the store."""
 
+from typing import NoReturn
+
 import numpy as np
 import orjson
+import pytest
 
 from cache.memory import MemoryStore
 from cache.row import RowKind, decode_rows, rev_of, times_of, width_of
@@ -133,3 +136,36 @@ async def test_a_repair_writes_what_is_missing_or_older_than_the_features_and_no
     assert [rev_of(row) for row in rows] == [1, 3, 4]
     assert [times_of(row or b"")[0] - NOW_MS for row in rows] == [0, 1_000, 1_000]
     assert await repair_items(store, staged) == 0
+
+
+async def test_a_staged_release_that_cannot_encode_costs_the_live_one_nothing(
+    store: MemoryStore, releases: list[Release], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(releases[1], "item_rows", _fail)
+    assert await apply_item_updates(store, releases, received(update(1))) == 1
+    assert (await rows_of(store, releases))[1] is None
+    assert rev_of((await rows_of(store, releases))[0]) == 1
+
+
+async def test_an_item_that_a_staged_release_cannot_encode_costs_the_others_of_its_batch_nothing(
+    store: MemoryStore, releases: list[Release], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staged = releases[1]
+    encode = staged.item_rows
+    monkeypatch.setattr(staged, "item_rows", lambda items: _fail(items) if "bad" in dict(items) else encode(items))
+    assert await apply_item_updates(store, releases, received(update(1), update(2, "bad"))) == 2
+    rows = await store.read_item_rows(staged.model_version, [LAMP, ItemId("bad")])
+    assert [row is not None for row in rows] == [True, False]
+
+
+async def test_a_live_release_that_cannot_encode_is_a_failure(
+    store: MemoryStore, releases: list[Release], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(releases[0], "item_rows", _fail)
+    with pytest.raises(RuntimeError):
+        await apply_item_updates(store, releases, received(update(1)))
+    assert await store.read_items([LAMP]) == [None]
+
+
+def _fail(_: object) -> NoReturn:
+    raise RuntimeError("this tower is broken")

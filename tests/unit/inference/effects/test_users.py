@@ -1,5 +1,7 @@
 """What activity, retrievals and misses leave in the store."""
 
+from typing import NoReturn
+
 import numpy as np
 import pytest
 
@@ -159,3 +161,18 @@ async def test_versions_that_are_not_kept_lose_their_rows(store: MemoryStore, re
     await apply(store, [staged], activity(ANN, 2), first=1)
     assert await row_of(store, live) is None
     assert rev_of(await row_of(store, staged)) == 2
+
+
+async def test_a_staged_release_that_cannot_encode_costs_the_live_one_nothing(
+    store: MemoryStore, releases: list[Release], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live, staged = releases
+
+    def fail(_: object) -> NoReturn:
+        raise RuntimeError("this tower is broken")
+
+    monkeypatch.setattr(staged, "user_rows", fail)
+    await store.touch_active({ANN: NOW_MS})
+    await apply(store, releases, activity(ANN, 1))
+    assert rev_of(await row_of(store, live)) == 1
+    assert await row_of(store, staged) is None
