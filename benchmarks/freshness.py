@@ -95,8 +95,8 @@ def measure(args: argparse.Namespace) -> Figure:
             "fresh_s": [repeat.fresh_s for repeat in repeats],
             "ranked_s": [repeat.ranked_s for repeat in repeats],
             "never": never,
-            "sources": sources,
-            "failed": failed,
+            "sources": dict(sources),
+            "failed": dict(failed),
         },
         sound=not never,
     )
