@@ -19,7 +19,7 @@ from streams.agent import metrics
 from streams.agent.app import AgentApp, AgentSpec, agent_app
 from streams.agent.bench import Bench
 from streams.agent.loop import AnyReceived, Effect, of_type
-from streams.speculation_policy import Budget, Wanted, drop_known, limit_per_user, rate_per_s, value_pairs
+from streams.speculation_policy import Budget, Shares, Wanted, drop_known, limit_per_user, rate_per_s, value_pairs
 from streams.wire.events import Activity, PairRequest, RequestedPair, Retrieval, Slate
 from streams.wire.producer import ProducerFailed, ProducerFull
 from streams.wire.topics import TOPICS as SPECS
@@ -92,8 +92,10 @@ def speculation(app: AgentApp) -> Effect:
         slates = [one.event for one in of_type(received, Slate)]
         valued = value_pairs(retrievals, activity, slates, now_ms)
         wanted = limit_per_user(valued, settings.max_per_user, settings.min_value_percent / 100)
-        for release in await bench.releases():  # the live one first
-            version, allowed = release.model_version, admission.allowed()
+        releases = await bench.releases()  # the live one first
+        shares = Shares(admission.allowed(), len(releases))
+        for release in releases:
+            version, allowed = release.model_version, shares.next()
             indices = await pair_indices(bench.store, version, wanted)
             new = drop_known(wanted, indices)
             metrics.effects.labels("pairs_known").inc(len(wanted) - len(new))
@@ -102,6 +104,7 @@ def speculation(app: AgentApp) -> Effect:
             asked = await ask(bench, version, new[:allowed], revs, now_ms + settings.expiry_ms)
             metrics.effects.labels("pairs_requested").inc(asked)
             admission.spend(asked)
+            shares.spend(asked)
 
     return effect
 

@@ -114,6 +114,27 @@ class Budget:
         self._left -= num_pairs
 
 
+class Shares:
+    """`allowed` pairs of one batch, shared by the releases: live first, then staged, which gets what live leaves too.
+
+    Under load they get the same, or staged's pairs would never come near enough to live's for the switch. What does not
+    divide stays in the budget, so that neither takes all of a budget that trickles.
+    """
+
+    def __init__(self, allowed: int, num_releases: int) -> None:
+        self._num_left = num_releases
+        self._left = max(allowed - allowed % max(num_releases, 1), 0)
+
+    def next(self) -> int:
+        """What the next release may ask for."""
+        share, self._num_left = self._left // self._num_left, self._num_left - 1
+        return share
+
+    def spend(self, num_pairs: int) -> None:
+        """The release asked for these."""
+        self._left -= num_pairs
+
+
 def rate_per_s(
     *, budget_per_s: float, capacity_per_s: float, own_share: float, queue_delay_s: float | None, expiry_s: float
 ) -> float:

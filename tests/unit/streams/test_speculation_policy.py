@@ -10,6 +10,7 @@ from streams.speculation_policy import (
     HALF_LIFE_S,
     OUTDATED,
     Budget,
+    Shares,
     Wanted,
     drop_known,
     limit_per_user,
@@ -112,6 +113,27 @@ def test_the_budget_is_what_has_come_in_since_and_never_more_than_a_burst() -> N
     budget.spend(45)
     assert budget.fill(10, 1_000.1) == 6
     assert budget.fill(0, 1_001.0) == 0
+
+
+@pytest.mark.parametrize(
+    ("allowed", "wanted", "asked"),
+    [
+        pytest.param(100, (500, 500), [50, 50], id="alike under load"),
+        pytest.param(100, (10, 500), [10, 90], id="the second takes what the first leaves"),
+        pytest.param(100, (500, 10), [50, 10], id="the first does not wait for the second"),
+        pytest.param(3, (5, 5), [1, 1], id="an odd one stays in the budget"),
+        pytest.param(1, (5, 5), [0, 0], id="so that neither takes all that trickles in"),
+        pytest.param(-4, (5, 5), [0, 0], id="nothing is left"),
+        pytest.param(7, (500,), [7], id="one release has all"),
+    ],
+)
+def test_live_and_staged_share_what_may_be_asked_for(allowed: int, wanted: tuple[int, ...], asked: list[int]) -> None:
+    shares = Shares(allowed, len(wanted))
+    found = []
+    for number in wanted:
+        found.append(min(number, shares.next()))
+        shares.spend(found[-1])
+    assert found == asked
 
 
 @pytest.mark.parametrize(
