@@ -1,13 +1,13 @@
 """Training data from the topics: served slates joined with the activity that followed. Pure; see `topics_reader`.
 
 A row is a request with at least one impression whose click window has closed. Its candidates are the items that were
-shown; the label is a click (a conversion) within its window after the impression with the same request and item.
+shown; the label is a click (a conversion) within its window after the impression with the same user, request and item.
 The slate of the request, where there is one, gives its time, context and propensities; without one (slates of another
 ranker) the impressions do.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +18,9 @@ from inference.models.history_encoder import KIND_INDEX
 from inference.training.dataset import Dataset
 from runtime.ids import ItemId
 from streams.wire.events import HISTORY_KINDS, Activity, FeatureValue, Slate
+
+RequestKey = tuple[str, str]  # (user, request): nothing keeps two users' requests from having the same id
+Done = Mapping[tuple[RequestKey, str, str], Sequence[int]]  # (request, item, kind) -> times of all such events
 
 MIN_REQUESTS = 200  # fewer teach nothing, and cannot be split into a past and a later period
 
@@ -36,9 +39,8 @@ class LabelWindows:
 
 @dataclass(slots=True)
 class _Request:
-    user: str
     time_ms: int
-    shown: dict[str, Activity] = field(default_factory=dict)  # item -> impression
+    shown: dict[str, Activity] = field(default_factory=dict)  # item -> its first impression
     slate: Slate | None = None
 
 
@@ -53,25 +55,29 @@ def join(
 ) -> Dataset:
     """Request rows as of `now_ms`; raises TooLittleData. Items that are not in the catalogue get no features."""
     windows = windows or LabelWindows()
-    done: dict[tuple[str, str, str], int] = {}  # (request, item, kind) -> time of the first such event
-    requests: dict[str, _Request] = {}
+    done: defaultdict[tuple[RequestKey, str, str], list[int]] = defaultdict(list)
+    requests: dict[RequestKey, _Request] = {}
     history: dict[str, Activity] = {}  # by event id: a record may come twice
     for activity in activities:
         if activity.kind in HISTORY_KINDS:
             history.setdefault(activity.event_id, activity)
         if activity.request_id is None:
             continue
-        if activity.kind == "impression":
-            request = requests.setdefault(activity.request_id, _Request(activity.user_id, activity.event_time_ms))
-            request.shown.setdefault(activity.item_id, activity)
-        key = (activity.request_id, activity.item_id, activity.kind)
-        done[key] = min(done.get(key, activity.event_time_ms), activity.event_time_ms)
+        request_key = (activity.user_id, activity.request_id)
+        if activity.kind != "impression":
+            done[request_key, activity.item_id, activity.kind].append(activity.event_time_ms)
+            continue
+        request = requests.setdefault(request_key, _Request(activity.event_time_ms))
+        request.time_ms = min(request.time_ms, activity.event_time_ms)
+        before = request.shown.setdefault(activity.item_id, activity)
+        if activity.event_time_ms < before.event_time_ms:
+            request.shown[activity.item_id] = activity
     for slate in slates:
-        if slate.request_id in requests and requests[slate.request_id].user == slate.user_id:
-            requests[slate.request_id].slate = slate
+        if (slate.user_id, slate.request_id) in requests:
+            requests[slate.user_id, slate.request_id].slate = slate
     closed = {
-        request_id: request
-        for request_id, request in requests.items()
+        request_key: request
+        for request_key, request in requests.items()
         if all(shown.event_time_ms + windows.click_ms <= now_ms for shown in request.shown.values())
     }
     if len(closed) < MIN_REQUESTS:
@@ -85,8 +91,8 @@ def join(
 def _dataset(
     items: Mapping[ItemId, Mapping[str, FeatureValue]],
     history: list[Activity],
-    requests: Mapping[str, _Request],
-    done: Mapping[tuple[str, str, str], int],
+    requests: Mapping[RequestKey, _Request],
+    done: Done,
     windows: LabelWindows,
     now_ms: int,
     context_width: int,
@@ -101,8 +107,8 @@ def _dataset(
     user_number: defaultdict[str, int] = defaultdict(lambda: len(user_number))
     values = _value_scale(history)
     rows = [
-        _row(request_id, request, item, shown, done, windows, now_ms)
-        for request_id, request in requests.items()
+        _row(request_key, request, item, shown, done, windows, now_ms)
+        for request_key, request in requests.items()
         for item, shown in request.shown.items()
     ]
     columns = [np.array(column) for column in zip(*rows, strict=True)]
@@ -119,7 +125,7 @@ def _dataset(
             MAX_DEVIATIONS,
         ).astype(np.float32),
         event_time_ms=np.array([activity.event_time_ms for activity in history], dtype=np.int64),
-        request_user=np.array([user_number[request.user] for request in requests.values()], dtype=np.int64),
+        request_user=np.array([user_number[user] for user, _ in requests], dtype=np.int64),
         request_time_ms=np.array([_time_ms(request) for request in requests.values()], dtype=np.int64),
         request_context=np.stack([_context(request, context_width) for request in requests.values()]),
         offsets=np.concatenate([[0], np.cumsum([len(request.shown) for request in requests.values()])]),
@@ -139,19 +145,20 @@ def _dataset(
 
 
 def _row(
-    request_id: str,
+    request_key: RequestKey,
     request: _Request,
     item: str,
     shown: Activity,
-    done: Mapping[tuple[str, str, str], int],
+    done: Done,
     windows: LabelWindows,
     now_ms: int,
 ) -> tuple[int, bool, bool, bool, float]:
     """Position, clicked, converted, whether the conversion is known, propensity (1 where the slate does not say)."""
     served = {} if request.slate is None else {one.item_id: one for one in request.slate.items}
     start_ms = shown.event_time_ms
-    clicked = start_ms <= done.get((request_id, item, "click"), -1) <= start_ms + windows.click_ms
-    converted = start_ms <= done.get((request_id, item, "conversion"), -1) <= start_ms + windows.conversion_ms
+    clicks, conversions = (done.get((request_key, item, kind), ()) for kind in ("click", "conversion"))
+    clicked = any(start_ms <= time_ms <= start_ms + windows.click_ms for time_ms in clicks)
+    converted = any(start_ms <= time_ms <= start_ms + windows.conversion_ms for time_ms in conversions)
     known = clicked and (converted or start_ms + windows.conversion_ms <= now_ms)
     propensity = served[item].propensity if item in served else None
     return shown.position or 0, clicked, converted, known, 1.0 if propensity is None else propensity

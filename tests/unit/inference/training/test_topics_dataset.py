@@ -1,5 +1,6 @@
 from collections.abc import Mapping
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -57,6 +58,39 @@ def test_a_click_after_its_window_is_no_label(log: Log) -> None:
 def test_too_few_requests_are_refused_with_the_number(log: Log) -> None:
     with pytest.raises(TooLittleData, match="0 requests have impressions"):
         joined(log, list(log.activity(("click",))))
+
+
+def test_users_with_the_same_request_ids_keep_their_own_rows(log: Log) -> None:
+    activities = list(log.activity())
+    number = {request: str(n) for n, request in enumerate(dict.fromkeys(a.request_id for a in activities))}
+    shared: dict[str, dict[str, str]] = {}  # by user: the first request of each is "0", and so on
+    renamed = []
+    for activity in activities:
+        own = shared.setdefault(activity.user_id, {})
+        request = own.setdefault(number[activity.request_id], str(len(own)))
+        renamed.append(msgspec.structs.replace(activity, request_id=request))
+    assert len({a.request_id for a in renamed}) < len(number) / 10
+    assert joined(log, renamed) == joined(log, activities)
+
+
+def test_a_click_from_before_the_impression_does_not_hide_the_one_after_it(log: Log) -> None:
+    activities = list(log.activity())
+    early = [
+        msgspec.structs.replace(a, event_id=f"early-{a.event_id}", event_time_ms=a.event_time_ms - 3_600_000)
+        for a in activities
+        if a.kind == "click"
+    ]
+    assert joined(log, early + activities) == joined(log, activities)
+
+
+def test_a_click_counts_from_the_first_impression_in_whatever_order_they_come(log: Log) -> None:
+    activities = list(log.activity())
+    again = [
+        msgspec.structs.replace(a, event_id=f"again-{a.event_id}", event_time_ms=a.event_time_ms + 3_600_000)
+        for a in activities
+        if a.kind == "impression"
+    ]
+    assert joined(log, again + activities) == joined(log, activities)
 
 
 def _delayed(activity: Activity) -> Activity:
