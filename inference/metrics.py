@@ -37,8 +37,9 @@ user_age_seconds = Histogram(
 corrupt_rows = Counter("solaris_ranker_corrupt_rows", "Rows that failed their checks, by kind.", ["kind"])
 negative_ages = Counter("solaris_ranker_negative_ages", "Rows computed after now: clocks disagree. Counted as age 0.")
 user_rows_computed = Counter(
-    "solaris_ranker_user_rows_computed", "User rows computed in this process, by outcome (ok, failed).", ["outcome"]
-)
+    "solaris_ranker_user_rows_computed", "User rows computed in this process, by outcome (ok, failed, refused: too "
+    "many were waiting).", ["outcome"],
+)  # fmt: skip
 user_rows_written = Counter(
     "solaris_ranker_user_rows_written", "User rows written back, by outcome (stored, older, failed).", ["outcome"]
 )

@@ -36,7 +36,7 @@ class RankerApp:
         self.watcher = ReleaseWatcher(store, model, ranker=settings.name, on_loaded=warm_up, clock=clock)
         self.watermarks = Watermarks(store, clock)
         self.reporter = Reporter(sink, clock, settings.max_reports, settings.max_misses_per_s)
-        user_rows = UserRows(store, self._towers, lambda: self.watcher.kept)
+        user_rows = UserRows(store, self._towers, lambda: self.watcher.kept, settings.max_user_rows)
         engine = Engine(self._scoring, settings.max_batch_candidates)
         self.ranker = Ranker(
             store,
@@ -49,7 +49,7 @@ class RankerApp:
             settings,
             clock,
         )
-        self.readiness = Readiness({"release": self._no_release, "engine": engine.hung})
+        self.readiness = Readiness({"release": self._no_release, "engine": engine.hung, "user-tower": user_rows.hung})
         self._server = Server(self.ranker, self.readiness, clock)
 
     def asgi(self) -> Starlette:

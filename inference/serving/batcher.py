@@ -5,11 +5,12 @@ Nobody is held back to fill a batch, so a lone caller pays nothing; under load b
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+HUNG_S = 10.0  # thousands of times what a batch takes
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -33,7 +34,7 @@ class Batcher(Generic[In, Out]):
         self._run = run
         self._executor = executor
         self._max_size = max_size
-        self._waiting: deque[_Waiting[In, Out]] = deque()
+        self._waiting: dict[asyncio.Future[Out], _Waiting[In, Out]] = {}  # in order of arrival
         self._began_s: float | None = None  # of the batch in work
 
     @property
@@ -45,14 +46,21 @@ class Batcher(Generic[In, Out]):
         """For how long the batch in work has been running, 0 without one."""
         return 0.0 if self._began_s is None else time.monotonic() - self._began_s
 
+    def hung(self) -> str | None:
+        """Why nothing comes back any more, None while batches do: a condition of readiness."""
+        running_s = self.running_s()
+        return None if running_s < HUNG_S else f"one batch has been running for {running_s:.0f} s"
+
     def submit(self, key: Hashable, item: In, size: int = 1) -> "asyncio.Future[Out]":
         """The result of `item`, or the exception of its batch. A cancelled item is dropped before its batch begins."""
         future: asyncio.Future[Out] = asyncio.get_running_loop().create_future()
-        if self._waiting:  # while a batch hangs, those who gave up must not pile up with all they hold
-            self._waiting = deque(entry for entry in self._waiting if not entry.future.done())
-        self._waiting.append(_Waiting(key, item, size, future))
+        self._waiting[future] = _Waiting(key, item, size, future)
+        future.add_done_callback(self._forget)  # while a batch hangs, those who gave up must not pile up
         self._pump()
         return future
+
+    def _forget(self, future: "asyncio.Future[Out]") -> None:
+        self._waiting.pop(future, None)
 
     def _pump(self) -> None:
         if self._began_s is not None:
@@ -67,17 +75,16 @@ class Batcher(Generic[In, Out]):
     def _take(self) -> list[_Waiting[In, Out]]:
         """The oldest that still wants its result, and all others of its key that fit beside it."""
         batch: list[_Waiting[In, Out]] = []
-        others: deque[_Waiting[In, Out]] = deque()
         size = 0
-        for entry in self._waiting:
+        for entry in self._waiting.values():
             if entry.future.done():
                 continue
             if batch and (entry.key != batch[0].key or size + entry.size > self._max_size):
-                others.append(entry)
                 continue
             batch.append(entry)
             size += entry.size
-        self._waiting = others
+        for entry in batch:
+            del self._waiting[entry.future]
         return batch
 
     def _done(self, batch: Sequence[_Waiting[In, Out]], work: "asyncio.Future[Sequence[Out]]") -> None:

@@ -50,7 +50,11 @@ LADDER: tuple[Rung, ...] = (
     Rung(Reason.RELEASE_STALE, "the live release cannot be loaded or read: the last known serves", Answer.SCORED),
     Rung(Reason.ITEMS_MISSING, "candidates have no row: their item_source is default", Answer.SCORED),
     Rung(Reason.ROWS_CORRUPT, "rows fail their checksum: they count as missing", Answer.SCORED),
-    Rung(Reason.USER_FAILOVER, "the user tower failed or was late: an older row serves", Answer.SCORED),
+    Rung(
+        Reason.USER_FAILOVER,
+        "the user tower failed, was late or has too many waiting: an older row serves",
+        Answer.SCORED,
+    ),
     Rung(Reason.USER_DEFAULT, "the same without an older row: the learned default user serves", Answer.SCORED),
     Rung(Reason.STORE_UNAVAILABLE, "the store cannot be asked", Answer.RETRIEVAL_ORDER),
     Rung(Reason.HYDRATE_LATE, "the store did not answer within the deadline", Answer.RETRIEVAL_ORDER),

@@ -13,7 +13,6 @@ from inference.serving.batcher import Batcher
 from inference.serving.hydration import nothing
 from inference.serving.inputs import ScoreInput, build_inputs
 
-HUNG_S = 10.0  # thousands of times what a batch takes
 WARM_UP_CANDIDATES = (1, 100, 500)
 
 
@@ -56,8 +55,7 @@ class Engine:
 
     def hung(self) -> str | None:
         """Why nothing is scored any more, None while batches come back: a condition of readiness."""
-        running_s = self._batcher.running_s()
-        return None if running_s < HUNG_S else f"one call of the model has been running for {running_s:.0f} s"
+        return self._batcher.hung()
 
     async def score(self, job: ScoreJob) -> Scored:
         """Probabilities for `job`; raises whatever the model raised. Cancelling drops it if it has not begun."""

@@ -18,6 +18,7 @@ class RankerSettings:
     reserve_ms: int = 5  # kept of every deadline for answering in retrieval order when scoring is late
     max_in_flight: int = 256  # requests admitted and not answered; more are shed however short they are
     max_batch_candidates: int = 16_384  # what one call of the model takes at most; bounds its memory
+    max_user_rows: int = 512  # user rows in work or waiting, 256 of them ahead of requests; beyond it: failover at once
     variant: str = "standard"  # preferred where the release has it, else the release's last
     cold_variant: str = "small"  # for users without a representation: nothing there for a larger model to work on
     max_behind_ms: int = 60_000  # an answer from a pipeline further behind than this says so in `degraded`
@@ -29,6 +30,7 @@ class RankerSettings:
             raise ValueError(f"port is {self.port}; 0 (any free one) to 65535 are allowed")
         if not 1 <= self.default_deadline_ms <= MAX_DEADLINE_MS:
             raise ValueError(f"default_deadline_ms is {self.default_deadline_ms}; 1 to {MAX_DEADLINE_MS} are allowed")
-        for name in ("max_in_flight", "max_batch_candidates", "max_reports", "max_misses_per_s", "reserve_ms"):
+        at_least_one = ("max_in_flight", "max_batch_candidates", "max_user_rows", "max_reports", "max_misses_per_s")
+        for name in (*at_least_one, "reserve_ms"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")

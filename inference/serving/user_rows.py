@@ -24,12 +24,22 @@ MAX_BATCH = 32  # histories in one call of the tower
 _Job = tuple[Release, History]
 
 
-class UserRows:
-    """Computes rows on demand. `kept` says which versions' rows a write leaves in place."""
+class TooManyWaiting(Exception):
+    """As many rows as may be are being computed; this one was not begun."""
 
-    def __init__(self, store: Store, executor: Executor, kept: Callable[[], Sequence[ModelVersion]]) -> None:
+
+class UserRows:
+    """Computes rows on demand. `kept` says which versions' rows a write leaves in place.
+
+    At most `max_waiting` rows are in work or waiting for it: they outlive the requests that asked for them.
+    """
+
+    def __init__(
+        self, store: Store, executor: Executor, kept: Callable[[], Sequence[ModelVersion]], max_waiting: int
+    ) -> None:
         self._store = store
         self._kept = kept
+        self._max_waiting = max_waiting
         self._batcher: Batcher[_Job, bytes] = Batcher(_compute, executor, MAX_BATCH)
         self._computing: dict[tuple[ModelVersion, UserId], asyncio.Task[bytes | None]] = {}
         self._writing: set[asyncio.Task[None]] = set()
@@ -38,15 +48,22 @@ class UserRows:
         """The user's row from the history as it is now, None without a history.
 
         Cancelling the caller does not stop the computation: the row is still written back for the next request.
-        Raises StoreUnavailable, or whatever the tower raised.
+        Raises TooManyWaiting at once, StoreUnavailable, or whatever the tower raised.
         """
         key = (release.model_version, user)
         task = self._computing.get(key)
         if task is None:
+            if len(self._computing) >= self._max_waiting:
+                metrics.user_rows_computed.labels("refused").inc()
+                raise TooManyWaiting
             task = asyncio.get_running_loop().create_task(self._compute(release, user))
             self._computing[key] = task
             task.add_done_callback(lambda done: self._forget(key, done))
         return await asyncio.shield(task)
+
+    def hung(self) -> str | None:
+        """Why no row is computed any more, None while they are: a condition of readiness."""
+        return self._batcher.hung()
 
     async def drain(self, timeout_s: float) -> None:
         """Wait for what is under way, so that stopping loses no row that was paid for."""

@@ -11,7 +11,7 @@ from inference.release import Release
 from inference.serving.degrade import Reason
 from inference.serving.hydration import DEFAULT_USER, User, UserSource, decode_user, user_of
 from inference.serving.reporter import Reporter
-from inference.serving.user_rows import UserRows
+from inference.serving.user_rows import TooManyWaiting, UserRows
 from runtime.clock import Clock
 from runtime.ids import UserId
 
@@ -60,7 +60,7 @@ class UserSide:
         try:
             async with asyncio.timeout(budget_s):
                 return await self._rows.compute(release, user)
-        except (StoreUnavailable, TimeoutError):
+        except (StoreUnavailable, TimeoutError, TooManyWaiting):
             return None
         except Exception:  # logged and counted by UserRows; the request goes on with what there is
             return None
