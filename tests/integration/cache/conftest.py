@@ -20,7 +20,7 @@ BACKENDS = [
 ]
 
 
-# What the suite says is what calls do, not how fast: a busy machine must not decide it. Failures have tests of their own.
+# The suite says what calls do, not how fast: a busy machine must not decide it. Failures have tests of their own.
 PATIENCE_MS = 20_000
 
 
