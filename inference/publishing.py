@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cache.store import Store
+from inference.change import change
 from inference.effects.items import fill_items
 from inference.effects.users import ACTIVE_WINDOW_MS, refresh_stale
 from inference.manifest import ReleaseError
 from inference.release import Release, load_release
-from inference.release_log import publish_releases
-from inference.switch import SwitchRefused, promote, stage
+from inference.switch import promote, stage
 from runtime.ids import ModelVersion
 
 
@@ -38,18 +38,13 @@ async def publish(store: Store, location: Path) -> Published:
     model, version = release.manifest.model, release.manifest.version
     before = await store.read_release(model)
     staged = stage(before, version, str(location), release.sha256, _now_ms())
-    if not await store.change_release(model, before, staged):
-        raise SwitchRefused(
-            "somebody else has changed the release meanwhile; look with `python -m inference release list`"
-        )
+    logged = (await change(store, model, before, staged)).logged
     num_items = await fill_items(store, [release], await store.scan_items())
     num_users = await _fill_users(store, release, [ModelVersion(model, kept) for kept in staged.kept])
     after = staged
     if await live_location(store, model) is None:
-        after = promote(staged, _now_ms())
-        if not await store.change_release(model, staged, after):
-            raise SwitchRefused("somebody else has made a version live meanwhile; this one stays staged")
-    logged = await publish_releases(model, before, after)
+        after = promote(staged, _now_ms(), force=True)  # nothing can serve, which is worse than a short way back
+        logged = (await change(store, model, staged, after)).logged and logged
     return Published(version, "live" if after.live == version else "staged", num_items, num_users, logged)
 
 

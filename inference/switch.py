@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 
 from cache.store import ReleaseState
@@ -22,10 +23,18 @@ def stage(state: ReleaseState, version: str, location: str, sha256: str, now_ms:
     return _kept(ReleaseState(state.live, version, previous, {**state.entries, version: json.dumps(entry)}))
 
 
-def promote(state: ReleaseState, now_ms: int) -> ReleaseState:
-    """The staged version goes live; the live one stays as previous."""
+def promote(state: ReleaseState, now_ms: int, *, force: bool = False) -> ReleaseState:
+    """The staged version goes live; the live one stays as previous, and the previous one is given up.
+
+    Raises SwitchRefused if that was live in the last 15 minutes, unless `force`.
+    """
     if state.staged is None:
         raise SwitchRefused("no version is staged")
+    if not force and (left_ms := young_previous_ms(state, now_ms)) is not None:
+        raise SwitchRefused(
+            f"{state.previous} was live less than 15 minutes ago and would be given up; "
+            f"wait {math.ceil(left_ms / 60_000)} min, or use --force"
+        )
     entries = _stamped(_stamped(state.entries, state.staged, "live_ms", now_ms), state.live, "replaced_ms", now_ms)
     return _kept(ReleaseState(state.staged, None, state.live, entries))
 

@@ -12,12 +12,12 @@ import orjson
 
 from cache.store import ReleaseState, Store, StoreRefused, StoreUnavailable
 from inference import switch
+from inference.change import change
 from inference.commands.addresses import open_store
 from inference.coverage import Condition, switch_conditions
 from inference.manifest import ReleaseError
 from inference.publishing import publish
 from inference.release import load_release
-from inference.release_log import publish_releases
 from runtime.ids import ModelVersion
 from runtime.settings import model_name
 
@@ -41,7 +41,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     for action in (publish_bundle, stage):
         action.add_argument("location", type=Path, help=f"directory of the bundle, or its version in {RELEASES}/MODEL")
     promote = actions.add_parser("promote", help="make the staged version live")
-    promote.add_argument("--force", action="store_true", help="even if a condition does not hold")
+    promote.add_argument(
+        "--force",
+        action="store_true",
+        help="even if a condition does not hold, or the previous version is younger than 15 minutes",
+    )
     rollback = actions.add_parser("rollback", help="make the previous version live again")
     listing = actions.add_parser("list", help="show live, staged and previous, and the conditions of a switch")
     for action in (publish_bundle, stage, promote, rollback, listing):
@@ -111,7 +115,7 @@ async def _publish_bundle(store: Store, args: argparse.Namespace) -> int:
 
 async def _promote(store: Store, args: argparse.Namespace) -> int:
     before = await store.read_release(args.model)
-    after = switch.promote(before, _now_ms())
+    after = switch.promote(before, _now_ms(), force=args.force)
     conditions = await _conditions(store, before, args.model)
     if not args.json:
         _print_conditions(conditions)
@@ -131,16 +135,10 @@ async def _rollback(store: Store, args: argparse.Namespace) -> int:
 
 
 async def _change(store: Store, args: argparse.Namespace, before: ReleaseState, after: ReleaseState) -> int:
-    """Compare and set, write the log, give up the rows of what is no longer kept."""
-    if not await store.change_release(args.model, before, after):
-        raise switch.SwitchRefused("somebody else has changed the release meanwhile; look again with `release list`")
-    gone = switch.retired(before, after)
-    published = await publish_releases(args.model, before, after)
-    if not published:
+    done = await change(store, args.model, before, after)
+    if not done.logged:
         print(NOT_LOGGED, file=sys.stderr)
-    for version in gone:
-        await store.drop_version(ModelVersion(args.model, version))
-    _print(args, {"live": after.live, "staged": after.staged, "previous": after.previous, "retired": gone})
+    _print(args, {"live": after.live, "staged": after.staged, "previous": after.previous, "retired": done.retired})
     return 0
 
 

@@ -44,7 +44,7 @@ def test_a_rollback_is_the_same_switch_back_and_can_be_undone() -> None:
 
 def test_a_third_version_retires_the_first() -> None:
     second = switch.promote(staged(live("v1"), "v2"), 1)
-    third = switch.promote(staged(second, "v3"), 2)
+    third = switch.promote(staged(second, "v3"), 1 + switch.KEEP_PREVIOUS_MS)
     assert switch.retired(second, third) == ["v1"]
     assert set(third.entries) == {"v2", "v3"}
 
@@ -61,6 +61,14 @@ def test_the_previous_version_is_young_for_fifteen_minutes() -> None:
     assert switch.young_previous_ms(state, 60_000) == switch.KEEP_PREVIOUS_MS - 60_000
     assert switch.young_previous_ms(state, switch.KEEP_PREVIOUS_MS) is None
     assert switch.young_previous_ms(live("v1"), 0) is None
+
+
+def test_a_previous_version_that_is_young_is_given_up_by_force_alone() -> None:
+    second = staged(switch.promote(staged(live("v1"), "v2"), 0), "v3")
+    with pytest.raises(switch.SwitchRefused, match=r"v1 .*wait 1 min, or use --force"):
+        switch.promote(second, switch.KEEP_PREVIOUS_MS - 1)
+    assert switch.promote(second, switch.KEEP_PREVIOUS_MS).previous == "v2"
+    assert switch.promote(second, 1, force=True).previous == "v2"
 
 
 @pytest.mark.parametrize(
@@ -82,6 +90,6 @@ def test_the_log_ends_with_the_live_version_since_it_is_compacted_by_model() -> 
     events = release_events("main", before, staged(before, "v2"))
     assert [(event.version, event.state) for event in events] == [("v2", "staged"), ("v1", "live")]
     second = switch.promote(staged(before, "v2"), 1)
-    third = switch.promote(staged(second, "v3"), 2)
+    third = switch.promote(staged(second, "v3"), 2, force=True)
     events = release_events("main", second, third)
     assert [(event.version, event.state) for event in events] == [("v1", "retired"), ("v3", "live")]
