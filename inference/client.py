@@ -4,7 +4,7 @@ async with RankClient("http://127.0.0.1:8000") as client:
     answer = await client.rank(RankRequest(request_id="r1", user_id="7", candidates=[...], k=10, deadline_ms=200))
 """
 
-import time
+import asyncio
 from types import TracebackType
 
 import httpx
@@ -61,23 +61,24 @@ class RankClient:
         return msgspec.json.decode(await self._post("/v1/prepare", request, timeout_ms), type=PrepareAnswer)
 
     async def _post(self, path: str, request: msgspec.Struct, deadline_ms: int) -> bytes:
-        ends_s = time.monotonic() + deadline_ms / 1000 + GRACE_S
         content = msgspec.json.encode(request)
         try:
-            try:
-                response = await self._send(path, content, ends_s)
-            except httpx.ConnectError:
-                response = await self._send(path, content, ends_s)
+            async with asyncio.timeout(deadline_ms / 1000 + GRACE_S):  # httpx's own timeout is one of each phase
+                try:
+                    response = await self._send(path, content)
+                except httpx.ConnectError:
+                    response = await self._send(path, content)
+        except TimeoutError as error:
+            raise RankerUnreachable(f"{self._address}{path}: no answer within {deadline_ms} ms") from error
         except httpx.HTTPError as error:
             raise RankerUnreachable(f"{self._address}{path}: {error!r}") from error
         if response.is_success:
             return response.content
         raise _failed(response)
 
-    async def _send(self, path: str, content: bytes, ends_s: float) -> httpx.Response:
-        timeout_s = max(ends_s - time.monotonic(), 0.001)
+    async def _send(self, path: str, content: bytes) -> httpx.Response:
         headers = {"content-type": "application/json"}
-        return await self._http.post(path, content=content, headers=headers, timeout=timeout_s)
+        return await self._http.post(path, content=content, headers=headers, timeout=None)
 
 
 def _failed(response: httpx.Response) -> RankFailed:

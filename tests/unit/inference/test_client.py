@@ -1,6 +1,7 @@
 """The ranker's client: one retry, for a refused connection alone, and a deadline."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import httpx
 import msgspec
@@ -84,6 +85,24 @@ async def test_a_refusal_carries_status_type_and_field_and_is_not_repeated() -> 
 async def test_an_error_page_of_somebody_else_is_told_as_it_is() -> None:
     with pytest.raises(RankFailed, match="502 unknown: <html>bad gateway"):
         await ask(Network(httpx.Response(502, text="<html>bad gateway")))
+
+
+class Trickle(httpx.AsyncByteStream):
+    """Always another byte, never the end."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            await asyncio.sleep(0.02)
+            yield b" "
+
+
+async def test_an_answer_that_trickles_costs_the_deadline_and_not_more() -> None:
+    network = Network(httpx.Response(200, stream=Trickle()))
+    began_s = asyncio.get_running_loop().time()
+    with pytest.raises(RankerUnreachable, match="200 ms"):
+        await asyncio.wait_for(ask(network), 5)
+    assert asyncio.get_running_loop().time() - began_s < 2
+    assert network.calls == 1
 
 
 async def test_a_ranker_that_says_nothing_costs_the_deadline_and_not_more() -> None:
