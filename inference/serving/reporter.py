@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 NUM_SAMPLED = 16  # candidates logged beside the k that were shown
 WHOLE_ONE_IN = 100  # slates that carry the pair rows themselves
+MAX_MISSING = 100_000  # ids of missing items waiting to be looked at; ten lists of the largest requests
+SLICE = 50  # of them looked at between two turns of the event loop
 POLICY = "greedy"  # best first, no exploration: whoever was shown was shown with probability 1
 
 
@@ -56,7 +58,17 @@ class Served:
     time_ms: int
 
 
-_Report = Served | tuple[str, str, Event]
+@dataclass(slots=True)
+class _Missing:
+    """Items whose rows were not there; those before `next` have been looked at."""
+
+    release: ModelVersion
+    items: list[ItemId]
+    time_ms: int
+    next: int = 0
+
+
+_Report = Served | _Missing | tuple[str, str, Event]
 
 
 class Reporter:
@@ -67,6 +79,7 @@ class Reporter:
         self._clock = clock
         self._max_waiting = max_waiting
         self._waiting: deque[_Report] = deque()
+        self._num_missing = 0  # ids in the lists that wait
         self._wake = asyncio.Event()
         self._item_limit = MissLimit(clock, max_misses_per_s)
         self._user_limit = MissLimit(clock, max_misses_per_s)
@@ -77,19 +90,13 @@ class Reporter:
         self._put(served, Topic.SLATES_SERVED)
 
     def missing_items(self, release: ModelVersion, items: list[ItemId]) -> None:
-        """The rows of these items were wanted and not there."""
-        for item in items:
-            if self._item_limit.allow(item):
-                miss = ItemMiss(
-                    event_id=_new_id(),
-                    event_time_ms=self._clock.now_ms(),
-                    item_id=item,
-                    model=release.model,
-                    version=release.version,
-                )
-                self._put((Topic.ITEM_MISSES, item, miss), Topic.ITEM_MISSES)
-            else:
-                metrics.misses_suppressed.labels("item").inc()
+        """The rows of these items were wanted and not there. The list is kept, and looked at later."""
+        if not items:
+            return
+        if self._num_missing + len(items) > MAX_MISSING:
+            metrics.reports.labels(Topic.ITEM_MISSES, "dropped").inc(len(items))
+        elif self._put(_Missing(release, items, self._clock.now_ms()), Topic.ITEM_MISSES, len(items)):
+            self._num_missing += len(items)
 
     def missing_user(self, release: ModelVersion, user: UserId) -> None:
         """The row of this user was wanted and was not there or too old."""
@@ -119,7 +126,7 @@ class Reporter:
         self._put((Topic.RETRIEVAL_EVENTS, request.user_id, event), Topic.RETRIEVAL_EVENTS)
 
     async def run(self) -> None:
-        """Hand over reports for ever, one at a time between requests."""
+        """Hand over reports for ever, one at a time between requests, of a list of missing items a slice."""
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -132,18 +139,46 @@ class Reporter:
         while self._waiting:
             self._send_next()
 
-    def _put(self, report: _Report, topic: Topic) -> None:
+    def _put(self, report: _Report, topic: Topic, num_events: int = 1) -> bool:
         if len(self._waiting) >= self._max_waiting:
-            metrics.reports.labels(topic, "dropped").inc()
-            return
+            metrics.reports.labels(topic, "dropped").inc(num_events)
+            return False
         self._waiting.append(report)
         metrics.reports_waiting.set(len(self._waiting))
         self._wake.set()
+        return True
 
     def _send_next(self) -> None:
-        report = self._waiting.popleft()
+        report = self._waiting[0]
+        if isinstance(report, _Missing):
+            self._send_slice(report)
+            if report.next < len(report.items):
+                return
+        self._waiting.popleft()
         metrics.reports_waiting.set(len(self._waiting))
-        topic, key, event = self._slate(report) if isinstance(report, Served) else report
+        if isinstance(report, Served):
+            self._send(*self._slate(report))
+        elif isinstance(report, tuple):
+            self._send(*report)
+
+    def _send_slice(self, missing: _Missing) -> None:
+        items = missing.items[missing.next : missing.next + SLICE]
+        missing.next += len(items)
+        self._num_missing -= len(items)
+        allowed = self._item_limit.allowed(items)
+        metrics.misses_suppressed.labels("item").inc(len(items) - len(allowed))
+        release = missing.release
+        for item in allowed:
+            miss = ItemMiss(
+                event_id=_new_id(),
+                event_time_ms=missing.time_ms,
+                item_id=item,
+                model=release.model,
+                version=release.version,
+            )
+            self._send(Topic.ITEM_MISSES, item, miss)
+
+    def _send(self, topic: str, key: str, event: Event) -> None:
         try:
             self._sink.send(topic, key, event)
         except Exception as error:  # a full or broken producer must not stop the reports after it

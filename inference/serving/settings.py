@@ -22,7 +22,7 @@ class RankerSettings:
     variant: str = "standard"  # preferred where the release has it, else the release's last
     cold_variant: str = "small"  # for users without a representation: nothing there for a larger model to work on
     max_behind_ms: int = 60_000  # an answer from a pipeline further behind than this says so in `degraded`
-    max_reports: int = 2_000  # slates and misses waiting for Kafka; more are dropped and counted
+    max_reports: int = 2_000  # slates and (lists of) misses waiting for Kafka; more are dropped and counted
     max_misses_per_s: int = 1_000  # a catalogue that is not filled yet must not flood the agents
 
     def __post_init__(self) -> None:

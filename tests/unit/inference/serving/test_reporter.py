@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from cache.memory import MemoryStore
-from inference.serving.reporter import MemorySink, Reporter
+from inference.serving.reporter import MAX_MISSING, MemorySink, Reporter
 from inference.serving.watermarks import Watermarks
 from runtime.clock import ManualClock
 from runtime.ids import ItemId, ModelVersion, UserId
@@ -25,6 +25,10 @@ def counted(topic: str, outcome: str) -> float:
     return REGISTRY.get_sample_value("solaris_ranker_reports_total", labels) or 0.0
 
 
+def suppressed() -> float:
+    return REGISTRY.get_sample_value("solaris_ranker_misses_suppressed_total", {"kind": "item"}) or 0.0
+
+
 class FullSink:
     """Takes nothing."""
 
@@ -36,13 +40,60 @@ def reporter(sink: MemorySink | FullSink, max_waiting: int = 100) -> Reporter:
     return Reporter(sink, ManualClock(), max_waiting, max_misses_per_s=1_000)
 
 
+class CountingClock(ManualClock):
+    """Counts how often it is looked at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads = 0
+
+    def now_ms(self) -> int:
+        self.reads += 1
+        return super().now_ms()
+
+    def monotonic(self) -> float:
+        self.reads += 1
+        return super().monotonic()
+
+
 async def test_what_does_not_fit_is_dropped_and_counted() -> None:
     sink = MemorySink()
-    small, before = reporter(sink, max_waiting=3), counted(Topic.ITEM_MISSES, "dropped")
-    small.missing_items(RELEASE, [ItemId(f"i{number}") for number in range(10)])
+    small, before = reporter(sink, max_waiting=3), counted(Topic.USER_MISSES, "dropped")
+    for number in range(10):
+        small.missing_user(RELEASE, UserId(f"u{number}"))
     small.drain()
     assert len(sink.sent) == 3
-    assert counted(Topic.ITEM_MISSES, "dropped") == before + 7
+    assert counted(Topic.USER_MISSES, "dropped") == before + 7
+
+
+async def test_lists_of_missing_items_beyond_the_bound_are_dropped_and_counted() -> None:
+    sink = MemorySink()
+    small, before = reporter(sink), counted(Topic.ITEM_MISSES, "dropped")
+    full = [ItemId(f"i{number}") for number in range(MAX_MISSING)]
+    small.missing_items(RELEASE, full)
+    small.missing_items(RELEASE, full[:70])
+    assert counted(Topic.ITEM_MISSES, "dropped") == before + 70
+    small.drain()
+    assert len(sink.sent) == 1_000  # what the rate allows at once
+    small.missing_items(RELEASE, full[:70])
+    assert counted(Topic.ITEM_MISSES, "dropped") == before + 70
+
+
+async def test_a_long_list_of_missing_items_costs_the_request_nothing_and_the_others_little() -> None:
+    sink, clock = MemorySink(), CountingClock()
+    working, before = Reporter(sink, clock, 100, max_misses_per_s=20_000), suppressed()
+    clock.reads = 0
+    working.missing_items(RELEASE, [ItemId(f"i{number}") for number in range(10_000)] + [ItemId("i0")])
+    assert (sink.sent, clock.reads) == ([], 1)
+    running, most = asyncio.create_task(working.run()), 0
+    while len(sink.sent) < 10_000:
+        sent = len(sink.sent)
+        await asyncio.sleep(0)  # one turn of the event loop, in which a request would come to its turn
+        most = max(most, len(sink.sent) - sent)
+    assert most <= 100
+    await eventually(lambda: suppressed() == before + 1)
+    assert clock.reads < 300
+    running.cancel()
 
 
 async def test_a_producer_that_takes_nothing_is_counted_and_does_not_stop_the_reports() -> None:
