@@ -1,6 +1,7 @@
 """The ranker process put together: what is built once, started in order, and stopped in reverse."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -19,6 +20,9 @@ from inference.serving.watermarks import Watermarks
 from inference.watcher import ReleaseWatcher
 from runtime.clock import Clock, SystemClock
 from runtime.health import Readiness
+from runtime.logs import kv
+
+log = logging.getLogger(__name__)
 
 STOP_S = 5.0  # rows that are being computed when the process stops
 
@@ -30,7 +34,8 @@ class RankerApp:
         self, store: Store, sink: EventSink, model: str, settings: RankerSettings, clock: Clock | None = None
     ) -> None:
         clock = clock or SystemClock()
-        self._store = store
+        self._ended: dict[str, str] = {}  # background work that should not have, and why
+        self._stopping = False
         self._scoring = ThreadPoolExecutor(1, thread_name_prefix="engine")
         self._towers = ThreadPoolExecutor(1, thread_name_prefix="user-tower")
         self.watcher = ReleaseWatcher(store, model, ranker=settings.name, on_loaded=warm_up, clock=clock)
@@ -49,7 +54,14 @@ class RankerApp:
             settings,
             clock,
         )
-        self.readiness = Readiness({"release": self._no_release, "engine": engine.hung, "user-tower": user_rows.hung})
+        self.readiness = Readiness(
+            {
+                "release": self._no_release,
+                "engine": engine.hung,
+                "user-tower": user_rows.hung,
+                "background": self._background_ended,
+            }
+        )
         self._server = Server(self.ranker, self.readiness, clock)
 
     def asgi(self) -> Starlette:
@@ -63,11 +75,15 @@ class RankerApp:
                 await refresh()
         loop = asyncio.get_running_loop()
         work = {"watcher": self.watcher.run, "watermarks": self.watermarks.run, "reporter": self.reporter.run}
-        return [loop.create_task(run(), name=name) for name, run in work.items()]
+        tasks = [loop.create_task(run(), name=name) for name, run in work.items()]
+        for task in tasks:
+            task.add_done_callback(self._note_end)
+        return tasks
 
     async def stop(self, tasks: list["asyncio.Task[None]"]) -> None:
         """Finish what was begun and hand over what is still to be reported."""
         await self.ranker.drain(STOP_S)
+        self._stopping = True
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -86,3 +102,13 @@ class RankerApp:
 
     def _no_release(self) -> str | None:
         return None if self.watcher.live is not None else "no release is loaded"
+
+    def _note_end(self, task: "asyncio.Task[None]") -> None:
+        if self._stopping:
+            return
+        reason = "cancelled" if task.cancelled() else repr(task.exception())
+        self._ended[task.get_name()] = reason
+        log.error(kv("background work ended", work=task.get_name(), reason=reason))
+
+    def _background_ended(self) -> str | None:
+        return "; ".join(f"{name} ended: {reason}" for name, reason in self._ended.items()) or None

@@ -157,8 +157,17 @@ class Reporter:
         self._waiting.popleft()
         metrics.reports_waiting.set(len(self._waiting))
         if isinstance(report, Served):
-            self._send(*self._slate(report))
+            self._send_slate(report)
         elif isinstance(report, tuple):
+            self._send(*report)
+
+    def _send_slate(self, served: Served) -> None:
+        try:
+            report = self._slate(served)
+        except Exception as error:  # a defect of ours: it costs this slate, not the reports after it
+            metrics.reports.labels(Topic.SLATES_SERVED, "failed").inc()
+            log.error(kv("slate not reported", error=repr(error)))
+        else:
             self._send(*report)
 
     def _send_slice(self, missing: _Missing) -> None:

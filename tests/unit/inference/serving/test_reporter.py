@@ -106,6 +106,22 @@ async def test_a_producer_that_takes_nothing_is_counted_and_does_not_stop_the_re
     running.cancel()
 
 
+async def test_a_slate_that_cannot_be_reported_is_counted_and_does_not_stop_the_reports(
+    warm: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: Reporter, served: object) -> None:
+        raise RuntimeError("a defect")
+
+    before = counted(Topic.SLATES_SERVED, "failed")
+    monkeypatch.setattr(Reporter, "_slate", fail)
+    await warm.answer(request_id="r1")
+    await eventually(lambda: counted(Topic.SLATES_SERVED, "failed") == before + 1)
+    monkeypatch.undo()
+    await warm.answer(request_id="r2")
+    await eventually(lambda: any(topic == Topic.SLATES_SERVED for topic, _, _ in warm.sink.sent))
+    assert warm.app.readiness.failures() == {}
+
+
 async def test_reports_leave_by_themselves_keyed_by_what_must_stay_in_order() -> None:
     sink = MemorySink()
     working = reporter(sink)
