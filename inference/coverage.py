@@ -37,13 +37,15 @@ async def switch_conditions(store: Store, staged: Manifest, live: ModelVersion |
 
 
 async def _items(store: Store, staged: Manifest, now_ms: int) -> Condition:
-    known = [item for item, _, features in await store.scan_items() if features is not None]
+    """A row that is older than its item's features counts as none."""
+    known = [(item, rev) for item, rev, features in await store.scan_items() if features is not None]
     missing: list[ItemId] = []
     for start in range(0, len(known), CHUNK):
         part = known[start : start + CHUNK]
-        rows = await store.read_item_rows(staged.model_version, part)
+        rows = await store.read_item_rows(staged.model_version, [item for item, _ in part])
         decoded = decode_rows(rows, RowKind.ITEM, staged.model_version, staged.item_width, now_ms)
-        missing += [part[index] for index in np.flatnonzero(~decoded.present)]
+        behind = ~decoded.present | (decoded.rev < np.array([rev for _, rev in part], np.int64))
+        missing += [part[index][0] for index in np.flatnonzero(behind)]
     detail = f"{len(known) - len(missing)} of {len(known)} items have a row"
     if missing:
         detail += f"; the first without: {missing[0]}"

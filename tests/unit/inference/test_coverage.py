@@ -103,6 +103,13 @@ async def test_one_item_without_a_row_is_one_too_many(coverage: Coverage) -> Non
     assert (items.holds, items.detail) == (False, "40 of 41 items have a row; the first without: new")
 
 
+async def test_a_row_that_is_older_than_its_items_features_is_none(coverage: Coverage) -> None:
+    await coverage.fill(coverage.staged)
+    await coverage.store.write_items([ItemWrite(ItemId("item-1"), 2, b"{}", {})])
+    items = (await coverage.conditions())["items"]
+    assert (items.holds, items.detail) == (False, "39 of 40 items have a row; the first without: item-1")
+
+
 async def test_an_item_that_was_deleted_needs_no_row(coverage: Coverage) -> None:
     await coverage.fill(coverage.staged)
     await coverage.store.write_items([ItemWrite(ItemId("gone"), 2, None, {})])
