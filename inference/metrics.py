@@ -12,7 +12,9 @@ requests = Counter(
     ["route", "outcome"],
 )  # fmt: skip
 request_seconds = Histogram(
-    "solaris_ranker_request_seconds", "From arrival to answer of ranked requests.", buckets=LATENCY_BUCKETS_S
+    "solaris_ranker_request_seconds",
+    "From arrival to answer of ranked requests, to the refusal of those past their deadline.",
+    buckets=LATENCY_BUCKETS_S,
 )
 stage_seconds = Histogram(
     "solaris_ranker_stage_seconds", "Time of a ranked request in each stage (decode, hydrate, user, queue, score, "
@@ -24,7 +26,11 @@ batch_requests = Histogram("solaris_ranker_batch_requests", "Requests scored in 
 in_flight = Gauge("solaris_ranker_in_flight_requests", "Requests admitted and not answered.")
 backlog = Gauge("solaris_ranker_backlog_candidates", "Candidates admitted and not answered; what admission goes by.")
 variants = Counter("solaris_ranker_variant", "Requests by the model variant that scored them.", ["variant"])
-degraded = Counter("solaris_ranker_degraded", "Answers by rung of the degradation ladder they stand on.", ["reason"])
+degraded = Counter(
+    "solaris_ranker_degraded",
+    "Ranked requests, those past their deadline too, by rung of the degradation ladder.",
+    ["reason"],
+)
 items = Counter("solaris_ranker_items", "Candidates by where their pair representation came from.", ["source"])
 item_rows = Counter(
     "solaris_ranker_item_rows", "Candidates by what was found of their item row (row, negative, missing, corrupt).",

@@ -90,6 +90,10 @@ class Ranker:
             except Fallback as fallback:
                 selection = self._select_by_retrieval(call, fallback.reason)
             answer = self._answer(call, selection)
+        late = call.deadline.passed
+        self._observe(call)
+        if late:
+            raise past_deadline(call.deadline.deadline_ms)
         self._report(call, selection)
         return answer
 
@@ -219,7 +223,7 @@ class Ranker:
         elif behind_ms > self._settings.max_behind_ms:
             call.reasons.append(Reason.BEHIND)
         weight = call.release.manifest.conversion_weight
-        answer = RankAnswer(
+        return RankAnswer(
             request_id=request.request_id,
             user_id=request.user_id,
             model=version.model,
@@ -233,14 +237,13 @@ class Ranker:
             | {"total": round(call.deadline.elapsed_s() * 1000, 3)},
             explain=slate_facts(call.hydration, selection.scored, weight) if request.explain else None,
         )
-        if call.deadline.passed:
-            raise past_deadline(call.deadline.deadline_ms)
-        return answer
 
-    def _report(self, call: Call, selection: Selection) -> None:
+    def _observe(self, call: Call) -> None:
         call.observe()
         observe(call.hydration)
         metrics.variants.labels(call.variant).inc()
+
+    def _report(self, call: Call, selection: Selection) -> None:
         if selection.scored is None:
             return
         version, now_ms = call.release.model_version, self._clock.now_ms()

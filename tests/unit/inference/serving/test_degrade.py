@@ -232,6 +232,17 @@ def test_the_ladder_in_the_readme_is_the_one_in_the_code() -> None:
     assert "\n".join(rows) in readme
 
 
+async def test_an_answer_past_its_deadline_is_in_the_metrics_of_time_all_the_same(own: World) -> None:
+    def observed(name: str, **labels: str) -> float:
+        return REGISTRY.get_sample_value(f"solaris_ranker_{name}_count", labels) or 0.0
+
+    requests, hydrations = observed("request_seconds"), observed("stage_seconds", stage="hydrate")
+    await _past_deadline(own)
+    assert observed("request_seconds") == requests + 1
+    assert observed("stage_seconds", stage="hydrate") == hydrations + 1
+    assert own.sent(Topic.SLATES_SERVED) == []  # nobody has seen it
+
+
 async def test_a_ranker_comes_back_by_itself_when_the_store_does(own: World) -> None:
     own.store.unavailable = "timeout"
     assert Reason.STORE_UNAVAILABLE in (await own.answer())["degraded"]
