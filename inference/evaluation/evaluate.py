@@ -8,7 +8,9 @@ import numpy as np
 import torch
 
 from inference.evaluation.baselines import logistic, popularity
+from inference.evaluation.liked import judge_liked
 from inference.evaluation.metrics import Interval, Values, bootstrap, log_losses, quality
+from inference.evaluation.ratio import transfer_ratio
 from inference.models.bundle import Bundle
 from inference.models.ranker import DEFAULT_VARIANT
 from inference.training.batches import Batches
@@ -17,7 +19,6 @@ from inference.training.foundation import PairTable, foundation_logits, foundati
 from inference.training.ranker import Pattern, ranker_logits
 from inference.training.tiers import TierSource
 
-UNDEFINED = "undefined"
 HOUR_MS = 3_600_000
 
 
@@ -25,6 +26,7 @@ def evaluate(bundle: Bundle, batches: Batches, train: Ints, test: Ints, only_uni
     """A report as JSON types: quality of each order on the rows of the `test` requests (the uniform slots alone where
     `only_uniform`), gains with 95 % intervals, and the transfer ratio where it is defined.
 
+    Where the candidates stand for ratings, "liked" is a second such report on whether the item was liked.
     `train` requests are what the baselines may learn from. The pair rows judged here are by the finished foundation
     model, which has not seen a label of the later period.
     """
@@ -63,7 +65,8 @@ def evaluate(bundle: Bundle, batches: Batches, train: Ints, test: Ints, only_uni
         return bootstrap(lambda mean: float(mean[0] - mean[1]), rows, users, weights)
 
     foundation_gain = gain("foundation model", "ranker, no pair row")
-    return {
+    liked = judge_liked(part, predictions)
+    return ({} if liked is None else {"liked": liked}) | {
         "rows": len(labels),
         "users": len(np.unique(users)),
         "rate": round(float(np.average(labels, weights=weights)), 6),
@@ -79,20 +82,6 @@ def evaluate(bundle: Bundle, batches: Batches, train: Ints, test: Ints, only_uni
             losses["ranker, no pair row"], losses["ranker"], losses["foundation model"], users, weights, foundation_gain
         ),
     }
-
-
-def transfer_ratio(
-    plain: Values, enriched: Values, foundation: Values, users: Ints, weights: Values, foundation_gain: Interval
-) -> dict[str, float] | str:
-    """Share of the foundation model's gain that the ranker got; undefined unless that gain is certain."""
-    if not foundation_gain.excludes_zero or foundation_gain.value < 0:
-        return UNDEFINED
-    rows = np.stack([plain, enriched, foundation], axis=1)
-
-    def ratio(mean: Values) -> float:
-        return float((mean[0] - mean[1]) / (mean[0] - mean[2]))
-
-    return asdict(bootstrap(ratio, rows, users, weights))
 
 
 def _pattern(data: Dataset, pairs: PairTable, coverage: float) -> Pattern:

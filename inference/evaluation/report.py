@@ -18,9 +18,22 @@ def table(report: dict[str, Any]) -> str:
     lines += [f"  {name:50} {_interval(gain)}" for name, gain in report["gains"].items()]
     ratio = report["transfer_ratio"]
     lines.append(f"  {'transfer ratio':50} {ratio if isinstance(ratio, str) else _interval(ratio)}")
+    if "liked" in report:
+        lines += _liked(report["liked"])
     if "note" in report:
         lines.append(report["note"])
     return "\n".join(lines)
+
+
+def _liked(report: dict[str, Any]) -> list[str]:
+    aucs = ", ".join(f"{name} {_number(values['auc'])}" for name, values in report["quality"].items())
+    (gain,) = report["gains"].values()
+    ratio = report["transfer_ratio"]
+    return [
+        f"another question, whether the item was rated above the user's mean: {report['rows']} rows, AUC {aucs}",
+        f"  {'log loss gained by the foundation model':50} {_interval(gain)}",
+        f"  {'transfer ratio':50} {ratio if isinstance(ratio, str) else _interval(ratio)}",
+    ]
 
 
 def _number(value: float | None) -> str:

@@ -19,6 +19,7 @@ import pytest
 
 from cache.redis_store import Profile, RedisStore
 from inference.__main__ import main as inference
+from inference.evaluation.ratio import UNDEFINED
 from inference.serving.app import RankerApp
 from inference.serving.reporter import MemorySink
 from inference.serving.settings import RankerSettings
@@ -58,6 +59,8 @@ def test_the_ranker_beats_popularity_and_logistic_regression_on_what_people_rate
     assert gains["ranker over popularity"]["low"] > 0, gains
     assert gains["ranker over logistic"]["low"] > 0, gains
     assert report["users"] > 500
+    # Which one is next says nothing of how much it is liked: the report must not find a share of nothing.
+    assert report["liked"]["transfer_ratio"] == UNDEFINED
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from inference.evaluation.evaluate import UNDEFINED, transfer_ratio
 from inference.evaluation.metrics import bootstrap, log_losses, quality
+from inference.evaluation.ratio import UNDEFINED, transfer_ratio
 
 
 def gains(size: int, gain: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
