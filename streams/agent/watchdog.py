@@ -1,11 +1,15 @@
 """Ends a process that does not get on: a worker that hangs in its body is never evicted by the broker (measured)."""
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
+from runtime.logs import kv
 from streams.agent.exits import Exit, end_process
+
+log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0
 
@@ -71,6 +75,13 @@ class Watchdog:
 
     def _run(self) -> None:
         while not self._closing.wait(LOOK_EVERY_S):
-            verdict = self._rule.judge(self._vitals(), self._now_s())
+            verdict = self._look()
             if verdict is not None:
                 self._end(*verdict)
+
+    def _look(self) -> tuple[Exit, str] | None:
+        try:
+            return self._rule.judge(self._vitals(), self._now_s())
+        except Exception as error:  # the consumer changes under us, in its own thread; the next look may succeed
+            log.warning(kv("the watchdog could not look", error=repr(error)))
+            return None

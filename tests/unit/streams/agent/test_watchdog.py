@@ -67,3 +67,20 @@ def test_the_thread_ends_the_process_while_the_event_loop_is_blocked() -> None:
     assert ended.wait(10)
     dog.close()
     assert verdicts[0] == Exit.FAILED
+
+
+def test_a_look_that_fails_does_not_end_the_looking() -> None:
+    ended = threading.Event()
+    failures = [RuntimeError("dictionary changed size during iteration")]
+
+    def look() -> Vitals:
+        if failures:
+            raise failures.pop()
+        return vitals()
+
+    times = iter(range(0, 100_000, 31))
+    dog = Watchdog(StuckRule(**RULE), look, lambda: float(next(times)), lambda *_: ended.set())  # type: ignore[arg-type]
+    dog.start()
+    assert ended.wait(10)
+    dog.close()
+    assert failures == []
