@@ -48,7 +48,8 @@ TICK_LIMIT_S = 30.0  # an event loop that did not tick for this long is not aliv
 class AgentSpec:
     """What makes an agent: its name (the group is `solaris.<name>`), its topics, its effect.
 
-    `watermarks` are the topics it answers for: of several groups that read a topic, one.
+    `watermarks` are the topics it answers for, with watermarks and dead letters: of several groups that read a topic,
+    one.
     """
 
     name: str
@@ -109,7 +110,9 @@ class AgentApp(faust.App):  # type: ignore[misc]  # Faust has no types
         self.bench = open_bench(self.spec.name, settings)
         self.progress = Progress()
         self.view = FaustView(self)
-        letters = DeadLetters(self.bench.producer, settings.dead_letter_timeout_ms / 1000)
+        letters = DeadLetters(
+            self.bench.producer, settings.dead_letter_timeout_ms / 1000, self.spec.group, self.spec.watermarks
+        )
         self.body = BatchLoop(
             self.spec.make_effect(self),
             letters,

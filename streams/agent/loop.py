@@ -7,7 +7,8 @@ Faust acknowledges a batch when the body ends, also when it raises, so an offset
    not there, the body waits without limit and keeps its place. If the effect fails for another reason, each record is
    tried once alone, and what fails again is put aside. Where several were tried and every one failed, the fault is not
    the records': the body waits as if the store were away, and tries the batch again;
-3. the broker has a dead letter for everything that was put aside;
+3. the broker has a dead letter for everything that was put aside, if this group answers for the topic; if another one
+   does, it is counted and logged here;
 4. `Progress` knows.
 
 Nothing leaves `process`, not even a cancellation: the process ends uncommitted instead, and the restart reads again.
@@ -155,11 +156,16 @@ class BatchLoop(Generic[E]):
         metrics.effect_seconds.observe(time.perf_counter() - started)
 
     async def _bury(self, letters: list[DeadLetter]) -> None:
-        await self._persist(lambda: self._dead_letters.send(letters))
+        ours = [letter for letter in letters if self._dead_letters.answers_for(letter[0])]
+        if ours:
+            await self._persist(lambda: self._dead_letters.send(ours))
         for record, reason, detail in letters:
-            metrics.dead_letters.labels(record.topic, reason).inc()
+            buried = self._dead_letters.answers_for(record)
+            counter = metrics.dead_letters if buried else metrics.passed_over
+            counter.labels(record.topic, reason).inc()
+            said = "dead letter" if buried else "record passed over"
             place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-            log.warning(kv("dead letter", reason=reason, detail=detail, key=record.key, **place))
+            log.warning(kv(said, reason=reason, detail=detail, key=record.key, **place))
 
     async def _persist(self, call: Callable[[], Awaitable[T]]) -> T:
         """The outcome of `call`, asked again for as long as what it needs is not there."""

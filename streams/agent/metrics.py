@@ -10,6 +10,11 @@ records = Counter("solaris_agent_records", "Records whose effects are in, or tha
 batches = Counter("solaris_agent_batches", "Batches that were finished.")
 batch_records = Histogram("solaris_agent_batch_records", "Records in a batch.", buckets=BATCH_BUCKETS)
 dead_letters = Counter("solaris_agent_dead_letters", "Records sent to the dead letters.", ["topic", "reason"])
+passed_over = Counter(
+    "solaris_agent_passed_over",
+    "Records that failed here and whose topic another agent answers for: counted, not sent to the dead letters.",
+    ["topic", "reason"],
+)
 retried_records = Counter("solaris_agent_retried_records", "Records tried alone because their batch failed.")
 paused = Gauge(
     "solaris_agent_paused", "1 while the agent waits for what it needs and keeps its place, by reason.", ["reason"]

@@ -71,10 +71,11 @@ def make_loop(
     progress: Progress | None = None,
     stopping: Callable[[], bool] = lambda: False,
     clock: Clock | None = None,
+    answers_for: Sequence[str] = (Topic.USER_ACTIVITY.value,),
 ) -> BatchLoop[Record]:
     return BatchLoop(
         effect,
-        DeadLetters(letters, 1.0),
+        DeadLetters(letters, 1.0, "solaris.test", answers_for),
         progress or Progress(),
         to_record=lambda record: record,
         stopping=stopping,

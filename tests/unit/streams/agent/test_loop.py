@@ -30,9 +30,21 @@ async def test_what_is_not_an_event_is_buried_as_it_was_and_the_rest_is_applied(
     assert effects.applied == [0, 2]
     [(topic, key, value, headers)] = letters.sent
     assert (topic, key, value) == (dead_letter_topic(TOPIC), b"u1", b"\xff not json")
-    assert {name: headers[name] for name in ("reason", "topic", "partition", "offset", "ce_id")} == {
-        "reason": b"not-json", "topic": TOPIC.encode(), "partition": b"0", "offset": b"1", "ce_id": b"x",
+    assert {name: headers[name] for name in ("reason", "group", "topic", "partition", "offset", "ce_id")} == {
+        "reason": b"not-json", "group": b"solaris.test", "topic": TOPIC.encode(), "partition": b"0", "offset": b"1",
+        "ce_id": b"x",
     }  # fmt: skip
+
+
+async def test_what_another_group_answers_for_is_counted_and_not_buried() -> None:
+    effects, letters, progress = Effects(), Letters(), Progress()
+    counters = metrics.dead_letters.labels(TOPIC, "not-json"), metrics.passed_over.labels(TOPIC, "not-json")
+    before = [counter._value.get() for counter in counters]
+    loop = make_loop(effects, letters, progress=progress, answers_for=(Topic.SLATES_SERVED.value,))
+    await loop.process([record(0, activity()), record(1, b"\xff not json")])
+    assert [counter._value.get() - old for counter, old in zip(counters, before, strict=True)] == [0, 1]
+    assert (effects.applied, letters.sent) == ([0], [])
+    assert progress.done == {Partition(TOPIC, 0): Done(1, NOW_MS)}
 
 
 async def test_a_record_whose_effect_fails_twice_is_buried_alone() -> None:
