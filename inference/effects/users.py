@@ -53,19 +53,6 @@ async def apply_activity(
     return UserChanges(sum(r.num_new for r in results), frozenset(history.user for history in histories))
 
 
-async def apply_retrievals(
-    store: Store,
-    releases: Sequence[Release],
-    received: Sequence[Received[Retrieval]],
-    *,
-    kept: Sequence[ModelVersion],
-    compute: Compute = inline,
-) -> UserChanges:
-    """Mark users as active, and refresh those whose row is absent or older than their history."""
-    await touch_users(store, received)
-    return await refresh_stale(store, releases, users_of(received), kept=kept, compute=compute)
-
-
 async def refresh_stale(
     store: Store,
     releases: Sequence[Release],

@@ -13,7 +13,9 @@ from inference.effects.users import (
     UserChanges,
     answer_user_misses,
     apply_activity,
-    apply_retrievals,
+    refresh_stale,
+    touch_users,
+    users_of,
 )
 from inference.history import decode_event
 from inference.release import Release
@@ -21,6 +23,7 @@ from inference.user_row import encode_user_rows
 from runtime.clock import ManualClock
 from runtime.ids import ModelVersion, UserId
 from streams.wire.events import Activity, Retrieval
+from streams.wire.record import Received
 from tests.unit.inference.effects.conftest import NOW_MS, received
 
 ANN, BOB = UserId("ann"), UserId("bob")
@@ -43,6 +46,11 @@ def kept(releases: list[Release]) -> list[ModelVersion]:
 
 async def apply(store: MemoryStore, releases: list[Release], *events: Activity, first: int = 0) -> UserChanges:
     return await apply_activity(store, releases, received(*events, first=first), kept=kept(releases), now_ms=NOW_MS)
+
+
+async def retrieve(store: MemoryStore, releases: list[Release], batch: list[Received[Retrieval]]) -> UserChanges:
+    await touch_users(store, batch)
+    return await refresh_stale(store, releases, users_of(batch), kept=kept(releases))
 
 
 async def row_of(store: MemoryStore, release: Release, user: UserId = ANN) -> bytes | None:
@@ -105,11 +113,11 @@ async def test_a_retrieval_refreshes_a_row_that_is_older_than_the_history_and_le
 ) -> None:
     await apply(store, releases, activity(ANN, 1), activity(BOB, 1))
     batch = received(retrieval(ANN), retrieval(ANN), retrieval("nobody"))
-    changes = await apply_retrievals(store, releases, batch, kept=kept(releases))
+    changes = await retrieve(store, releases, batch)
     assert changes.refreshed == {ANN}
     first = await row_of(store, releases[0])
     clock.advance(5)
-    assert (await apply_retrievals(store, releases, batch, kept=kept(releases))).refreshed == frozenset()
+    assert (await retrieve(store, releases, batch)).refreshed == frozenset()
     assert await row_of(store, releases[0]) == first
     assert await row_of(store, releases[0], UserId("nobody")) is None
     assert await store.active_since([ANN, BOB], NOW_MS) == [True, False]
@@ -121,7 +129,7 @@ async def test_a_staged_release_without_a_row_makes_the_users_rows_stale(
     live, staged = releases
     await store.touch_active({ANN: NOW_MS})
     await apply(store, [live], activity(ANN, 1))
-    changes = await apply_retrievals(store, releases, received(retrieval(ANN)), kept=kept(releases))
+    changes = await retrieve(store, releases, received(retrieval(ANN)))
     assert changes.refreshed == {ANN}
     assert rev_of(await row_of(store, staged)) == rev_of(await row_of(store, live)) == 1
 
