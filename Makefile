@@ -13,6 +13,7 @@ help: ## list the commands
 
 $(STAMP): requirements.lock packaging/fbgemm-gpu/pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "Solaris needs $(PYTHON) on the PATH (or PYTHON=/path/to/python3.11 make ...)" >&2; exit 2; }
+	@echo "building $(VENV): about 3 GB to download and 5 GB on disk, most of it PyTorch; two minutes or more, without output"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation ./packaging/fbgemm-gpu

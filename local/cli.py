@@ -62,6 +62,7 @@ async def _until_signalled(main: Coroutine[Any, Any, int]) -> int:
     def on_signal(number: int) -> None:
         signals.append(number)
         if len(signals) == 1:
+            print("stopping; data stay in var/ (make clean removes them)", flush=True)
             task.cancel()
         elif number == signal.SIGINT:
             kill_descendants()

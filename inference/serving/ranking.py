@@ -207,7 +207,8 @@ class Ranker:
 
     def _select(self, call: Call, scored: Scored) -> Selection:
         with call.stage("select"):
-            return select(call.request, call.items, scored, call.release.manifest.conversion_weight)
+            weight, known = call.release.manifest.conversion_weight, call.hydration.cand_mask
+            return select(call.request, call.items, scored, weight, known)
 
     def _select_by_retrieval(self, call: Call, reason: Reason) -> Selection:
         call.reasons.append(reason)

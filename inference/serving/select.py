@@ -13,6 +13,17 @@ def scores(
     return np.where(np.isnan(bids), 1.0, bids) * p_click * (1.0 + conversion_weight * p_conversion)
 
 
+def demoted(score: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """What to order by: `score` [N], with all candidates that are not `known` [N] below all that are.
+
+    An item without a row (unknown, deleted, not computed yet) is scored by the learned default item. That is a guess of
+    an average, and must not put a mistyped id above what the model knows something of.
+    """
+    if known.all() or not known.any():
+        return score
+    return np.where(known, score, score - (score.max() - score.min() + 1.0))
+
+
 def top_k(score: NDArray[np.float64], item_ids: Sequence[str], k: int) -> list[int]:
     """Indices of the k best, best first; equal scores in the order of their ids."""
     if k < len(score):

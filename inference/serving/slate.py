@@ -18,7 +18,7 @@ from inference.serving.schema import (
     RankRequest,
     SlateFacts,
 )
-from inference.serving.select import scores, top_k
+from inference.serving.select import demoted, scores, top_k
 
 TierName = Literal["pair", "aggregate", "neighbour", "default"]
 TIER_NAMES: tuple[TierName, ...] = ("pair", "aggregate", "neighbour", "default")
@@ -33,10 +33,16 @@ class Selection:
     scored: Scored | None
 
 
-def select(request: RankRequest, item_ids: Sequence[str], scored: Scored, conversion_weight: float) -> Selection:
-    """The slate by the model's probabilities."""
+def select(
+    request: RankRequest,
+    item_ids: Sequence[str],
+    scored: Scored,
+    conversion_weight: float,
+    known: NDArray[np.bool_],
+) -> Selection:
+    """The slate by the model's probabilities, items without a row last (`known` [N] false)."""
     score = scores(scored.p_click, scored.p_conversion, _bids(request.candidates), conversion_weight)
-    return Selection(score, top_k(score, item_ids, request.k), scored)
+    return Selection(score, top_k(demoted(score, known), item_ids, request.k), scored)
 
 
 def select_by_retrieval(request: RankRequest, item_ids: Sequence[str]) -> Selection:

@@ -15,16 +15,20 @@ def slate_lines(answer: RankAnswer, kind_of: KindOf, num_items: int) -> list[str
     """The top of a slate as a table: score, source, age and version of each item."""
     lines = [f"    {'#':>2}  {'item':>6}  {'kind':<9} {'score':>7}  {'source':<10} {'age':>8}  version"]
     for place, item in enumerate(answer.items[:num_items], 1):
-        age = "-" if item.age_ms is None else f"{item.age_ms / 1000:.1f} s"
+        age = "-" if item.age_ms is None else _age(item.age_ms)
         lines.append(
             f"    {place:>2}  {item.item_id:>6}  {kind_of(item.item_id):<9} {item.score:>7.4f}  {item.source:<10} "
             f"{age:>8}  {answer.version}"
         )
     user, behind = answer.user, "unknown" if answer.behind_ms is None else f"{answer.behind_ms} ms"
-    age = "-" if user.age_ms is None else f"{user.age_ms / 1000:.1f} s"
+    age = "-" if user.age_ms is None else _age(user.age_ms)
     degraded = ", ".join(answer.degraded) or "nothing"
     lines.append(f"    user row: {user.source}, age {age}; pipeline behind by {behind}; degraded: {degraded}")
     return lines
+
+
+def _age(age_ms: int) -> str:
+    return f"{age_ms / 1000:.1f} s" if age_ms < 120_000 else f"{age_ms / 60_000:.1f} min"
 
 
 def mean_place(answer: RankAnswer, kind: str, kind_of: KindOf) -> float:
@@ -45,11 +49,12 @@ def tally_lines(tally: Tally) -> list[str]:
     total = sum(tally.item_sources.values()) or 1
     tiers = ", ".join(f"{source} {tally.item_sources[source] / total:.0%}" for source in SOURCES)
     users = ", ".join(f"{source} {count / max(tally.answers, 1):.0%}" for source, count in tally.user_sources.items())
-    wrong = ", ".join(f"{name} {count}" for name, count in (tally.failures + tally.degraded).items()) or "none"
+    refused = ", ".join(f"{name} {count}" for name, count in tally.failures.items()) or "none"
+    degraded = ", ".join(f"{name} {count}" for name, count in tally.degraded.items()) or "none"
     return [
         f"    pair representation: {tiers}  (neighbour: not built yet)",
         f"    user representation: {users}",
-        f"    failed or degraded, of {tally.answers} answers: {wrong}",
+        f"    {tally.answers} answers; degraded: {degraded}; refused or failed beside them: {refused}",
         f"    clicks per shown item: {tally.num_clicks / max(tally.num_shown, 1):.3f}",
     ]
 

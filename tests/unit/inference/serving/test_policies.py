@@ -11,7 +11,7 @@ from inference.serving.errors import RequestError
 from inference.serving.estimate import Estimate
 from inference.serving.miss_limit import MissLimit
 from inference.serving.route import choose_variant
-from inference.serving.select import scores, top_k
+from inference.serving.select import demoted, scores, top_k
 from inference.serving.settings import RankerSettings
 from runtime.clock import ManualClock
 from runtime.environment import SettingsError, load
@@ -205,3 +205,10 @@ def test_misses_are_rate_capped_and_those_over_the_cap_get_their_turn_later() ->
 def test_a_setting_out_of_bounds_stops_the_process_and_is_named(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name.lower()):
         load(RankerSettings, "SOLARIS_RANKER", {f"SOLARIS_RANKER_{name}": value})
+
+
+def test_items_without_a_row_come_after_all_others_in_the_order_of_their_scores() -> None:
+    score = np.array([0.1, 0.9, 0.2, 0.8])
+    known = np.array([True, False, True, False])
+    assert top_k(demoted(score, known), ["a", "b", "c", "d"], 4) == [2, 0, 1, 3]
+    assert top_k(demoted(score, ~known & False), ["a", "b", "c", "d"], 4) == [1, 3, 2, 0]
