@@ -47,7 +47,8 @@ METRIC_VALUES: dict[str, dict[str, tuple[str, ...]]] = {
     "solaris_ranker_degraded": {"reason": tuple(Reason)},
     "solaris_agent_paused": {"reason": ("redis",)},
     "solaris_agent_paused_seconds": {"reason": ("redis",)},
-    "solaris_agent_dead_letters": {"reason": ("schema",)},
+    "solaris_agent_dead_letters": {"reason": ("not-json",)},
+    "solaris_agent_passed_over": {"reason": ("not-json",)},
 }
 
 
