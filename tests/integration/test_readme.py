@@ -56,10 +56,10 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def demo(clone: Path, log: Path, once: bool) -> Marked:
     """`make demo` in the clone, as the Makefile has it."""
-    words = [
-        "-c",
-        f"import os; os.chdir({str(clone)!r}); os.execvp('make', ['make', 'demo', {'ONCE=1' if once else 'ONCE='!r}])",
-    ]
+    once_flag = "ONCE=1" if once else "ONCE="
+    # A session of its own, so that Ctrl-C can reach the whole group, as a terminal sends it.
+    script = f"import os; os.setsid(); os.chdir({str(clone)!r}); os.execvp('make', ['make', 'demo', {once_flag!r}])"
+    words = ["-c", script]
     return Marked(words, log)
 
 
@@ -83,7 +83,7 @@ def running(clone: Path, told: str, tmp_path_factory: pytest.TempPathFactory) ->
         wait_until(lambda: "Ctrl-C stops everything" in run.output() or run.process.poll() is not None, DEMO_S)
         assert run.process.poll() is None, run.output()[-5000:]
         yield run
-        os.kill(run.process.pid, signal.SIGINT)
+        os.killpg(run.process.pid, signal.SIGINT)
         assert run.process.wait(60) in (0, 2, 130), run.output()[-3000:]  # make reports an interrupt in its own way
         wait_until(lambda: run.alive() == [], 10)
     finally:
@@ -118,7 +118,11 @@ def test_items_of_the_clicked_kind_rise_and_the_control_stays(told: str) -> None
 @pytest.mark.parametrize("script", blocks("bash"), ids=lambda text: text.strip().splitlines()[0][:40])
 def test_the_commands_of_the_readme_work_beside_a_running_demo(script: str, clone: Path, running: Marked) -> None:
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script], cwd=clone, capture_output=True, text=True, timeout=COMMAND_S * 2
+        ["bash", "-euo", "pipefail", "-c", f". .venv/bin/activate\n{script}"],
+        cwd=clone,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_S * 2,
     )
     assert done.returncode == 0, f"{script}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     assert done.stdout.strip()
