@@ -48,11 +48,6 @@ class Engine:
     def __init__(self, executor: Executor, max_batch_candidates: int) -> None:
         self._batcher: Batcher[ScoreJob, Scored] = Batcher(score_batch, executor, max_batch_candidates)
 
-    @property
-    def depth(self) -> int:
-        """Requests that wait for the thread."""
-        return self._batcher.depth
-
     def hung(self) -> str | None:
         """Why nothing is scored any more, None while batches come back: a condition of readiness."""
         return self._batcher.hung()
