@@ -4,7 +4,6 @@ A live version whose bundle is gone or damaged counts as nothing: no process cou
 """
 
 import json
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from inference.effects.users import ACTIVE_WINDOW_MS, refresh_stale
 from inference.manifest import ReleaseError
 from inference.release import Release, load_release
 from inference.switch import promote, stage
+from runtime.clock import now_ms
 from runtime.ids import ModelVersion
 
 
@@ -37,13 +37,13 @@ async def publish(store: Store, location: Path) -> Published:
     release = load_release(location)
     model, version = release.manifest.model, release.manifest.version
     before = await store.read_release(model)
-    staged = stage(before, version, str(location), release.sha256, _now_ms())
+    staged = stage(before, version, str(location), release.sha256, now_ms())
     logged = (await change(store, model, before, staged)).logged
     num_items = await fill_items(store, [release], await store.scan_items())
     num_users = await _fill_users(store, release, [ModelVersion(model, kept) for kept in staged.kept])
     after = staged
     if await live_location(store, model) is None:
-        after = promote(staged, _now_ms(), force=True)  # nothing can serve, which is worse than a short way back
+        after = promote(staged, now_ms(), force=True)  # nothing can serve, which is worse than a short way back
         logged = (await change(store, model, staged, after)).logged and logged
     return Published(version, "live" if after.live == version else "staged", num_items, num_users, logged)
 
@@ -74,9 +74,5 @@ def is_usable(location: Path) -> bool:
 
 async def _fill_users(store: Store, release: Release, kept: list[ModelVersion]) -> int:
     """Rows of the users who were active lately; the others get theirs when retrieval next runs for them."""
-    users = await store.active_users(_now_ms() - ACTIVE_WINDOW_MS)
+    users = await store.active_users(now_ms() - ACTIVE_WINDOW_MS)
     return len((await refresh_stale(store, [release], users, kept=kept)).refreshed)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

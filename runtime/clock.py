@@ -12,11 +12,16 @@ class Clock(Protocol):
     def monotonic(self) -> float: ...
 
 
+def now_ms() -> int:
+    """The machine's wall time, for commands that run once; what is tested against time takes a Clock."""
+    return time.time_ns() // 1_000_000
+
+
 class SystemClock:
     """The machine's clocks."""
 
     def now_ms(self) -> int:
-        return time.time_ns() // 1_000_000
+        return now_ms()
 
     def monotonic(self) -> float:
         return time.monotonic()

@@ -5,7 +5,6 @@ import asyncio
 import dataclasses
 import json
 import sys
-import time
 from pathlib import Path
 
 import orjson
@@ -18,6 +17,7 @@ from inference.coverage import Condition, switch_conditions
 from inference.manifest import ReleaseError
 from inference.publishing import publish
 from inference.release import load_release
+from runtime.clock import now_ms
 from runtime.ids import ModelVersion
 from runtime.settings import model_name
 
@@ -99,7 +99,7 @@ async def _stage(store: Store, args: argparse.Namespace) -> int:
     if release.model_version.model != args.model:
         raise switch.SwitchRefused(f"{location} is a release of {release.model_version.model}, not of {args.model}")
     before = await store.read_release(args.model)
-    after = switch.stage(before, release.model_version.version, str(location), release.sha256, _now_ms())
+    after = switch.stage(before, release.model_version.version, str(location), release.sha256, now_ms())
     return await _change(store, args, before, after)
 
 
@@ -115,7 +115,7 @@ async def _publish_bundle(store: Store, args: argparse.Namespace) -> int:
 
 async def _promote(store: Store, args: argparse.Namespace) -> int:
     before = await store.read_release(args.model)
-    after = switch.promote(before, _now_ms(), force=args.force)
+    after = switch.promote(before, now_ms(), force=args.force)
     conditions = await _conditions(store, before, args.model)
     if not args.json:
         _print_conditions(conditions)
@@ -124,14 +124,14 @@ async def _promote(store: Store, args: argparse.Namespace) -> int:
         raise switch.SwitchRefused(f"not promoted, {', '.join(failed)} not ready; wait, or use --force")
     if failed:
         print(f"warning: promoted although {', '.join(failed)} are not ready", file=sys.stderr)
-    if left_ms := switch.young_previous_ms(before, _now_ms()):
+    if left_ms := switch.young_previous_ms(before, now_ms()):
         print(f"warning: {before.previous} is given up {left_ms / 60_000:.0f} min early", file=sys.stderr)
     return await _change(store, args, before, after)
 
 
 async def _rollback(store: Store, args: argparse.Namespace) -> int:
     before = await store.read_release(args.model)
-    return await _change(store, args, before, switch.roll_back(before, _now_ms()))
+    return await _change(store, args, before, switch.roll_back(before, now_ms()))
 
 
 async def _change(store: Store, args: argparse.Namespace, before: ReleaseState, after: ReleaseState) -> int:
@@ -153,7 +153,7 @@ async def _conditions(store: Store, state: ReleaseState, model: str) -> list[Con
     location = Path(json.loads(state.entries[state.staged])["location"])
     manifest = load_release(location).manifest
     live = None if state.live is None else ModelVersion(model, state.live)
-    return await switch_conditions(store, manifest, live, _now_ms())
+    return await switch_conditions(store, manifest, live, now_ms())
 
 
 def _print_conditions(conditions: list[Condition]) -> None:
@@ -166,7 +166,3 @@ def _print(args: argparse.Namespace, facts: dict[str, object]) -> None:
         print(orjson.dumps(facts, option=orjson.OPT_INDENT_2).decode())
     else:
         print("\n".join(f"{name:<9} {value or '-'}" for name, value in facts.items() if value != []))
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

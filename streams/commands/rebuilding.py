@@ -23,6 +23,7 @@ from inference.effects.items import apply_item_updates
 from inference.effects.users import ACTIVE_WINDOW_MS, apply_activity, refresh_stale, touch_users
 from inference.release import Release
 from inference.watcher import ReleaseWatcher
+from runtime.clock import now_ms
 from runtime.settings import KafkaSettings
 from streams.agent.loop import AnyReceived, Effect, of_type
 from streams.wire.codec import Rejection, Tombstone, decode
@@ -74,12 +75,12 @@ class Rebuild:
         await self._asked(watcher.refresh)
         releases = watcher.writable
         self._result.releases = [str(release.model_version) for release in releases]
-        since = FromTime(_now_ms() - ACTIVE_WINDOW_MS)
+        since = FromTime(now_ms() - ACTIVE_WINDOW_MS)
         await self._replay(Topic.RETRIEVAL_EVENTS, since, self._retrievals)
         await self._replay(Topic.ITEM_UPDATES, FromBeginning(), lambda received: self._items(releases, received))
         await self._replay(Topic.USER_ACTIVITY, FromBeginning(), self._activity)
         await self._refresh(releases, watcher)
-        await self._asked(lambda: self._store.set_epochs(str(_now_ms())))
+        await self._asked(lambda: self._store.set_epochs(str(now_ms())))
         watcher.close()
         self._result.seconds = round(time.monotonic() - started, 3)
         return self._result
@@ -106,11 +107,11 @@ class Rebuild:
         self._result.items += await apply_item_updates(self._store, releases, changes)
 
     async def _activity(self, received: Sequence[AnyReceived]) -> None:
-        changes = await apply_activity(self._store, [], of_type(received, Activity), kept=[], now_ms=_now_ms())
+        changes = await apply_activity(self._store, [], of_type(received, Activity), kept=[], now_ms=now_ms())
         self._result.history_events += changes.num_events
 
     async def _refresh(self, releases: Sequence[Release], watcher: ReleaseWatcher) -> None:
-        users = await self._asked(lambda: self._store.active_users(_now_ms() - ACTIVE_WINDOW_MS))
+        users = await self._asked(lambda: self._store.active_users(now_ms() - ACTIVE_WINDOW_MS))
         for first in range(0, len(users), USERS_AT_ONCE):
             part = users[first : first + USERS_AT_ONCE]
             changes = await self._asked(
@@ -184,7 +185,3 @@ def restored_state(events: Sequence[ModelRelease]) -> ReleaseState:
             staged = event.version
     kept = {version: entry for version, entry in entries.items() if version in (live, staged)}
     return ReleaseState(live=live, staged=staged, entries=kept)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
