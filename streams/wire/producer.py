@@ -123,7 +123,7 @@ class Producer:
             )
         except BufferError:
             self._forget()
-            raise ProducerFull(f"producer queue is full ({len(self._producer)} records)") from None
+            raise ProducerFull(f"producer queue is full ({self.counts.pending} records)") from None
         except KafkaException as error:
             self._forget()
             raise ProducerFailed(f"{topic}: {error.args[0].str()}") from None

@@ -64,7 +64,8 @@ async def test_a_retrieval_becomes_pair_rows_as_the_foundation_model_computes_th
 
     async def has_pairs() -> bool:
         [index] = await store.pair_index(V1, [user])
-        return set(index.stored) == set(items[:6]) and not index.pending
+        aggregate = (await store.hydrate(V1, user, [])).aggregate  # made of the rows, a round trip after them
+        return set(index.stored) == set(items[:6]) and not index.pending and aggregate is not None
 
     await eventually(has_pairs, 30)
     hydrated = await store.hydrate(V1, user, items[:6])
