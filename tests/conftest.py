@@ -10,8 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from local.kafka import running_kafka
-from local.valkey import running_cluster, running_valkey
+from tests.interpreter import interpret_triton
+
+interpret_triton()  # before anything imports Triton; without a GPU it is the only way to run a kernel
+
+from local.kafka import running_kafka  # noqa: E402
+from local.valkey import running_cluster, running_valkey  # noqa: E402
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,0 +1,38 @@
+"""Which form of an op runs: its Triton kernel or its plain PyTorch definition."""
+
+import os
+from enum import StrEnum
+
+import torch
+
+VARIABLE = "SOLARIS_KERNELS"
+HOPPER = (9, 0)  # the kernels are compiled, checked and tuned for it
+
+
+class Backend(StrEnum):
+    """The values of SOLARIS_KERNELS."""
+
+    AUTO = "auto"  # Triton for inference on a GPU that it was tuned for, else PyTorch
+    TRITON = "triton"  # always, also in Triton's interpreter on a CPU; for tests and for trying another GPU
+    REFERENCE = "reference"
+
+
+def chosen_backend() -> Backend:
+    """What the environment asks for; raises ValueError on any other word."""
+    word = os.environ.get(VARIABLE, Backend.AUTO)
+    try:
+        return Backend(word)
+    except ValueError:
+        allowed = ", ".join(Backend)
+        raise ValueError(f"{VARIABLE} is {word!r}; allowed are {allowed}") from None
+
+
+def use_triton(*tensors: torch.Tensor | None) -> bool:
+    """Whether an op over these tensors runs its Triton form. A gradient always takes the PyTorch form."""
+    given = [tensor for tensor in tensors if tensor is not None]
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given):
+        return False
+    backend = chosen_backend()
+    if backend is not Backend.AUTO:
+        return backend is Backend.TRITON
+    return all(tensor.is_cuda for tensor in given) and torch.cuda.get_device_capability(given[0].device) >= HOPPER

@@ -1,0 +1,30 @@
+"""What an op asks of its tensors, said to whoever calls it: the name, what was given, what is allowed."""
+
+from collections.abc import Sequence
+
+import torch
+
+FLOATS = (torch.float32, torch.float16, torch.bfloat16)
+
+
+def check_tensor(
+    name: str, tensor: torch.Tensor, shape: Sequence[int], dtypes: Sequence[torch.dtype], device: torch.device
+) -> None:
+    """Raise ValueError unless `tensor` has this shape (-1: any size), one of these dtypes and this device.
+
+    Shapes, dtypes and devices are known without reading the tensor: checking them never waits for a GPU.
+    """
+    fits = tensor.dim() == len(shape) and all(w in (-1, g) for g, w in zip(tensor.shape, shape, strict=True))
+    if not fits:
+        raise ValueError(f"{name} is {list(tensor.shape)}; expected {['any' if n < 0 else n for n in shape]}")
+    if tensor.dtype not in dtypes:
+        allowed = " or ".join(str(dtype).removeprefix("torch.") for dtype in dtypes)
+        raise ValueError(f"{name} is {str(tensor.dtype).removeprefix('torch.')}; allowed is {allowed}")
+    if tensor.device != device:
+        raise ValueError(f"{name} is on {tensor.device}; the other tensors are on {device}")
+
+
+def check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
+    """Raise ValueError unless `value` is one of `allowed`."""
+    if value not in allowed:
+        raise ValueError(f"{name} is {value!r}; allowed are {', '.join(allowed)}")

@@ -1,0 +1,84 @@
+"""The Triton form against the definition in float64, and what every op over shared requests must keep."""
+
+import pytest
+import torch
+
+from kernels.broadcast_linear import reference
+from kernels.broadcast_linear.kernel import Config, broadcast_linear_triton
+from kernels.broadcast_linear.op import broadcast_linear
+from tests.unit.kernels.close import TOLERANCE, assert_close
+from tests.unit.kernels.ragged import candidate_index
+
+TINY = Config(16, 32, 16, 4, 2)
+SPLITS = [[37], [0, 5, 0, 60, 1], [1] * 9, [16, 16], [3, 0]]
+
+Inputs = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+def inputs(counts: list[int], k: int, h: int, dtype: torch.dtype, device: torch.device, seed: int = 0) -> Inputs:
+    generator = torch.Generator().manual_seed(seed)
+    index, _ = candidate_index(counts, device)
+
+    def normal(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=generator).to(device, dtype)
+
+    return normal(len(index), k), normal(h, k) / k**0.5, normal(len(counts), h), index
+
+
+def exact(x: torch.Tensor, weight: torch.Tensor, request: torch.Tensor, index: torch.Tensor, act: str) -> torch.Tensor:
+    """Materialised: every candidate carries its request's part."""
+    return reference.activate(x.double() @ weight.double().T + request.double()[index.long()], act)
+
+
+@pytest.mark.parametrize("dtype", list(TOLERANCE), ids=str)
+@pytest.mark.parametrize(("k", "h"), [(1, 1), (24, 40), (65, 33)])
+@pytest.mark.parametrize("counts", SPLITS, ids=str)
+def test_it_is_the_materialised_linear(
+    counts: list[int], k: int, h: int, dtype: torch.dtype, device: torch.device
+) -> None:
+    given = inputs(counts, k, h, dtype, device)
+    assert_close(broadcast_linear_triton(*given, config=TINY), exact(*given, "none"))
+
+
+@pytest.mark.parametrize("activation", reference.ACTIVATIONS)
+def test_the_activation_is_applied_before_rounding(activation: str, device: torch.device) -> None:
+    given = inputs([5, 12], 24, 40, torch.bfloat16, device)
+    assert_close(broadcast_linear_triton(*given, activation, TINY), exact(*given, activation))
+
+
+def test_the_shipped_tiles_agree(device: torch.device) -> None:
+    given = inputs([70, 3], 70, 130, torch.float32, device)
+    assert_close(broadcast_linear(*given), exact(*given, "none"))
+
+
+def test_a_candidate_does_not_see_the_others(device: torch.device) -> None:
+    x, weight, request, index = inputs([20, 13], 24, 40, torch.float32, device)
+    whole = broadcast_linear_triton(x, weight, request, index, config=TINY)
+    keep = torch.arange(0, 33, 2, device=device)
+    some = broadcast_linear_triton(x[keep].contiguous(), weight, request, index[keep].contiguous(), config=TINY)
+    torch.testing.assert_close(some, whole[keep], rtol=0, atol=0)
+
+
+def test_requests_together_are_requests_apart(device: torch.device) -> None:
+    x, weight, request, index = inputs([20, 0, 13], 24, 40, torch.float32, device)
+    together = broadcast_linear_triton(x, weight, request, index, config=TINY)
+    apart = [
+        broadcast_linear_triton(x[index == b], weight, request[b : b + 1], torch.zeros_like(index[index == b]))
+        for b in range(3)
+    ]
+    assert_close(together, torch.cat(apart).double())
+
+
+def test_no_candidates_give_no_rows(device: torch.device) -> None:
+    given = inputs([0, 0], 24, 40, torch.float32, device)
+    assert broadcast_linear(*given).shape == (0, 40)
+
+
+def test_what_does_not_fit_is_named(device: torch.device) -> None:
+    x, weight, request, index = inputs([4, 4], 24, 40, torch.float32, device)
+    with pytest.raises(ValueError, match=r"request is \[2, 39\]; expected \[2, 40\]"):
+        broadcast_linear(x, weight, request[:, :39], index)
+    with pytest.raises(ValueError, match="weight is float16; allowed is float32"):
+        broadcast_linear(x, weight.half(), request, index)
+    with pytest.raises(ValueError, match="activation is 'gelu'; allowed are none, relu, silu, hardswish"):
+        broadcast_linear(x, weight, request, index, activation="gelu")

@@ -1,0 +1,22 @@
+"""How near a kernel must come to the definition computed in float64 on the same (rounded) inputs."""
+
+import torch
+
+# Relative Frobenius error: float32 as IEEE; the shorter ones are what rounding the output alone costs, twice.
+TOLERANCE = {torch.float32: 2e-6, torch.float16: 1e-3, torch.bfloat16: 5e-3}
+
+
+def relative_error(out: torch.Tensor, expected: torch.Tensor) -> float:
+    """`|out - expected| / |expected|`; infinite where anything is NaN, 0 for two empty tensors."""
+    out, expected = out.double().cpu(), expected.double().cpu()
+    if out.shape != expected.shape or not bool(torch.isfinite(out).all()):
+        return float("inf")
+    scale = expected.norm()
+    return float((out - expected).norm() / scale) if scale else float(out.norm())
+
+
+def assert_close(out: torch.Tensor, expected: torch.Tensor, tolerance: float | None = None) -> None:
+    """Raise AssertionError with the error where it exceeds the tolerance of the output's dtype."""
+    allowed = TOLERANCE[out.dtype] if tolerance is None else tolerance
+    error = relative_error(out, expected)
+    assert error <= allowed, f"relative error {error:.2e} > {allowed:.0e}, shapes {out.shape} and {expected.shape}"
