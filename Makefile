@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test bench check format lock tools clean
+.PHONY: help install demo test bench bench-kernels test-gpu bench-gpu check format lock tools clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -65,6 +65,21 @@ bench: $(STAMP) ## the figures of docs/figures.md, measured on this machine (hal
 	$(BIN)/python -m benchmarks freshness
 	$(BIN)/python -m benchmarks agent-throughput
 	$(BIN)/python -m benchmarks kills --events 100000
+
+bench-kernels: $(STAMP) ## every op beside its baselines on this machine's CPU, and the tables of kernels/README.md
+	$(BIN)/python -m benchmarks.kernels cpu
+	$(BIN)/python -m benchmarks.kernels forward
+	$(BIN)/python -m benchmarks.kernels report
+
+# On a machine with a GPU and no more than torch, Triton, numpy and pytest: GPU_PYTHON=python3 make test-gpu
+GPU_PYTHON ?= $(BIN)/python
+
+test-gpu: ## the kernels' tests on a real GPU; says so where there is none
+	@$(GPU_PYTHON) -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null || { echo "test-gpu needs a CUDA GPU, and $(GPU_PYTHON) sees none here" >&2; exit 2; }
+	$(GPU_PYTHON) -m pytest -c tests/gpu/pytest.ini --rootdir=. tests/unit/kernels
+
+bench-gpu: ## the kernels' figures on a real GPU, in under ten minutes; says so where there is none
+	PYTHON=$(GPU_PYTHON) benchmarks/kernels/gpu.sh
 
 format: $(STAMP) ## format the code and sort its imports
 	$(BIN)/ruff check --fix .

@@ -1,0 +1,61 @@
+"""One case: the gate, then the times of its providers beside ours."""
+
+import gc
+import zlib
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+
+from benchmarks.kernels.case import COMPILED, OURS, Case
+from benchmarks.kernels.gate import errors
+from benchmarks.kernels.results import Machine, Row
+from benchmarks.kernels.timing import num_input_sets, side_by_side
+from kernels.roofline import Ceilings
+
+
+class GateFailed(Exception):
+    """A provider computes something else: its time would mean nothing."""
+
+
+def measure(case: Case, device: torch.device, ceilings: Ceilings, machine: Machine) -> list[Row]:
+    """Raises GateFailed, naming the provider and its error."""
+    generator = torch.Generator(device).manual_seed(hash_of(case))
+    inputs = [case.inputs(generator, device) for _ in range(num_input_sets(case.work.bytes_moved))]
+    found = errors(case, inputs[0])
+    for name, error in found.items():
+        if error > case.tolerance:
+            raise GateFailed(
+                f"{case.op} {case.shape}, {name}: relative error {error:.2e}, allowed {case.tolerance:.0e}"
+            )
+    timings = side_by_side(case.providers, inputs)
+    return [
+        Row(
+            op=case.op, shape=case.shape, dtype=str(case.dtype).removeprefix("torch."), provider=name,
+            ms=t.median_s * 1e3, ms_p20=t.p20_s * 1e3, ms_p80=t.p80_s * 1e3, times_ours=t.ratio_to(timings[OURS]),
+            floor_ms=ceilings.floor_s(case.work) * 1e3, bound=ceilings.bound(case.work), error=found[name],
+            machine=machine.machine, torch=machine.torch, triton=machine.triton, date=machine.date,
+        )
+        for name, t in timings.items()
+    ]  # fmt: skip
+
+
+def passes(case: Case) -> Iterator[Case]:
+    """The case without torch.compile, then torch.compile beside ours: compiling takes long and may be cut off."""
+    without = {name: provider for name, provider in case.providers.items() if name != COMPILED}
+    yield replace(case, providers=without)
+    if COMPILED in case.providers:
+        yield replace(case, providers={name: case.providers[name] for name in (OURS, COMPILED)})
+
+
+def hash_of(case: Case) -> int:
+    """A seed that is the same in every process."""
+    return zlib.crc32(f"{case.op} {case.shape}".encode())
+
+
+def forget(device: torch.device) -> None:
+    """Let go of a case's tensors and compiled code before the next."""
+    torch.compiler.reset()
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()

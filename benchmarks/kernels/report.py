@@ -1,0 +1,64 @@
+"""The tables of kernels/README.md, made of the CSV files alone: a figure that is not there stands as "not measured"."""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import torch
+
+from benchmarks.kernels.case import COMPILED, DECOMPOSED, EXPANDED, OURS, Case
+from benchmarks.kernels.results import FOLDER, Row, by_shape, read_rows
+
+README = Path(__file__).parents[2] / "kernels" / "README.md"
+NOT_MEASURED = "not measured"
+COMMANDS = {"cpu": "python -m benchmarks.kernels cpu", "gpu": "python -m benchmarks.kernels gpu"}
+FIRST = (EXPANDED, DECOMPOSED, COMPILED)
+
+
+def rendered(text: str, kinds: Iterable[str] = ("cpu", "gpu")) -> str:
+    """`text` with everything between `<!-- table: KIND -->` and `<!-- end -->` made anew."""
+    for kind in kinds:
+        block = re.compile(rf"(<!-- table: {kind} -->\n).*?(<!-- end -->)", re.DOTALL)
+        text = block.sub(lambda match, kind=kind: match[1] + "\n" + tables(kind) + "\n" + match[2], text)  # type: ignore[misc]
+    return text
+
+
+def tables(kind: str) -> str:
+    """One table per op: milliseconds of ours, ours' share of the floor, and how many times longer the others take."""
+    from benchmarks.kernels.registry import all_cases
+
+    rows = read_rows(FOLDER / f"{kind}.csv")
+    cases = list(all_cases(torch.device("cuda" if kind == "gpu" else "cpu")))
+    parts = [f"`{COMMANDS[kind]}`, {_measured_on(rows)}.", ""]
+    for op in dict.fromkeys(case.op for case in cases):
+        parts += _op_table(op, [case for case in cases if case.op == op], rows)
+    return "\n".join(parts)
+
+
+def _op_table(op: str, cases: Sequence[Case], rows: Sequence[Row]) -> list[str]:
+    measured = dict(by_shape([row for row in rows if row.op == op]))
+    names = dict.fromkeys(name for case in cases for name in case.providers if name != OURS)
+    others = sorted(names, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name))
+    lines = [
+        f"### {op}",
+        "",
+        f"| shape | ours, ms | of the floor | {' | '.join(others)} |",
+        "| --- " * (3 + len(others)) + "|",
+    ]
+    for case in cases:
+        found = measured.get((op, case.shape, str(case.dtype).removeprefix("torch.")), {})
+        ours = found.get(OURS)
+        own = [f"{ours.ms:.3g}", f"{ours.floor_ms / ours.ms:.0%} ({ours.bound})"] if ours else [NOT_MEASURED] * 2
+        lines.append(f"| {case.shape} | {' | '.join(own + [_ratio(name, case, found) for name in others])} |")
+    return [*lines, ""]
+
+
+def _ratio(name: str, case: Case, found: dict[str, Row]) -> str:
+    if name not in case.providers:
+        return "-"
+    return f"{found[name].times_ours:.2f} times" if name in found else NOT_MEASURED
+
+
+def _measured_on(rows: Sequence[Row]) -> str:
+    facts = sorted({f"{row.machine}, torch {row.torch}, Triton {row.triton}, {row.date}" for row in rows})
+    return "; ".join(facts) if facts else NOT_MEASURED

@@ -1,0 +1,105 @@
+"""The rows of a benchmark as CSV: kept in git, read by the tables of kernels/README.md."""
+
+import csv
+import platform
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+FOLDER = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One provider at one shape. `times_ours` is its time over ours in the same turn, the median over the turns."""
+
+    op: str
+    shape: str
+    dtype: str
+    provider: str
+    ms: float
+    ms_p20: float
+    ms_p80: float
+    times_ours: float
+    floor_ms: float
+    bound: str
+    error: float
+    machine: str
+    torch: str
+    triton: str
+    date: str
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        return self.op, self.shape, self.dtype, self.provider
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a row was measured on."""
+
+    machine: str
+    torch: str
+    triton: str
+    date: str
+
+
+def this_machine(device: torch.device) -> Machine:
+    """The GPU's name, or the processor's with its number of threads."""
+    try:
+        import triton
+
+        version = triton.__version__
+    except ImportError:
+        version = "none"
+    name = (
+        torch.cuda.get_device_name() if device.type == "cuda" else f"{_processor()}, {torch.get_num_threads()} threads"
+    )
+    return Machine(name, torch.__version__, version, datetime.now(UTC).date().isoformat())
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a file, none where it is not there."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return [_row(record) for record in csv.DictReader(file)]
+
+
+def merge_rows(path: Path, rows: Iterable[Row]) -> None:
+    """Write `rows` over those of the same op, shape, dtype and provider; the others stay."""
+    merged = {row.key: row for row in [*read_rows(path), *rows]}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(_record(merged[key]) for key in sorted(merged))
+
+
+def by_shape(rows: Sequence[Row]) -> Iterator[tuple[tuple[str, str, str], dict[str, Row]]]:
+    """Rows of one op, shape and dtype together, by provider."""
+    groups: dict[tuple[str, str, str], dict[str, Row]] = {}
+    for row in rows:
+        groups.setdefault(row.key[:3], {})[row.provider] = row
+    yield from groups.items()
+
+
+def _row(record: dict[str, str]) -> Row:
+    values = {
+        field.name: float(record[field.name]) if field.type is float else record[field.name] for field in fields(Row)
+    }
+    return Row(**values)  # type: ignore[arg-type]
+
+
+def _record(row: Row) -> dict[str, str]:
+    return {name: f"{value:.6g}" if isinstance(value, float) else value for name, value in asdict(row).items()}
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
