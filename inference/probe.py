@@ -129,6 +129,7 @@ class Probe:
             deadline_ms=DEADLINE_MS,
             surface=SURFACE,
             experiment=SURFACE,
+            explore=False,
         )
 
     async def _trace(self, sent_ms: int, delivered: bool, release: ModelVersion | None) -> Trace:

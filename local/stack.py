@@ -29,6 +29,7 @@ from runtime.addresses import write_addresses
 AGENTS = ("user_refresh", "item_inference", "speculation", "pair_inference")
 KAFKA_VARIABLE = "SOLARIS_KAFKA_BOOTSTRAP"
 REDIS_VARIABLE = "SOLARIS_REDIS_URL"
+EXPLORE_VARIABLE, EXPLORE_SHARE = "SOLARIS_RANKER_EXPLORE_SHARE", "0.05"  # for `inference train --from-topics`
 REBUILD_TIMEOUT_S = 1800.0
 STOP_TIMEOUT_S = 25.0  # agents end by themselves after 20 s
 IMPORT_TIMEOUT_S = 120.0  # torch alone takes seconds, and everything starts at once
@@ -173,13 +174,16 @@ class Stack:
 
     def _ranker(self) -> Service:
         command = (sys.executable, "-m", "inference", "serve")
-        return self._web_service("ranker", command, "SOLARIS_RANKER_PORT", self._settings.ranker_port)
+        explore = {EXPLORE_VARIABLE: self._environ.get(EXPLORE_VARIABLE, EXPLORE_SHARE)}
+        return self._web_service("ranker", command, "SOLARIS_RANKER_PORT", self._settings.ranker_port, explore)
 
     def _lag(self) -> Service:
         command = (sys.executable, "-m", "streams", "lag", "--serve")
         return self._web_service("lag", command, "SOLARIS_LAG_PORT", self._settings.lag_port)
 
-    def _web_service(self, name: str, command: tuple[str, ...], port_variable: str, wish: int) -> Service:
+    def _web_service(
+        self, name: str, command: tuple[str, ...], port_variable: str, wish: int, more: Mapping[str, str] | None = None
+    ) -> Service:
         port = self._port(name, wish)
         url = f"http://{LOOPBACK}:{port}"
         self.addresses[name] = url
@@ -187,7 +191,7 @@ class Stack:
         return Service(
             name,
             command,
-            {**self.env, port_variable: str(port)},
+            {**self.env, port_variable: str(port), **(more or {})},
             is_ready=probe.is_ready,
             why_not=probe.why_not,
             address=url,

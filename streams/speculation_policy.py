@@ -14,7 +14,7 @@ from streams.wire.events import Activity, Retrieval, Slate
 
 RETRIEVED = 1.0  # weight of the first candidate; halved by rank `HALF_RANK`
 SHOWN = 0.8  # weight of the first position of a slate
-NOT_SHOWN = 0.1  # of the items that were scored and left out
+NOT_SHOWN = 0.1  # of the items that were scored and left out, or shown by chance alone: chance does not repeat itself
 HALF_RANK = 20.0
 HALF_POSITION = 5.0
 HALF_LIFE_S = 600.0
@@ -49,7 +49,8 @@ def value_pairs(
             add(retrieval.user_id, item, RETRIEVED / (1 + rank / HALF_RANK), retrieval.event_time_ms)
     for slate in slates:
         for served in slate.items:
-            shown = NOT_SHOWN if served.position is None else SHOWN / (1 + served.position / HALF_POSITION)
+            position = None if served.explored else served.position
+            shown = NOT_SHOWN if position is None else SHOWN / (1 + position / HALF_POSITION)
             add(slate.user_id, served.item_id, shown, slate.event_time_ms)
     for event in activity:
         add(event.user_id, event.item_id, ACTED.get(event.kind, 0.0), event.event_time_ms)

@@ -32,6 +32,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--k", type=int, default=10, help="items to return (default %(default)s)")
     parser.add_argument("--deadline-ms", type=int, default=1_000, help="answer within (default %(default)s)")
     parser.add_argument("--surface", help="where the slate is shown")
+    parser.add_argument("--explore", action="store_true", help="with the slots that users get filled by chance")
     parser.add_argument("--explain", action="store_true", help="with what the model saw (in --json)")
     parser.add_argument("--json", action="store_true", help="print the answer as it came")
     parser.add_argument("--url", help="address of the ranker (default: that of the running stack)")
@@ -73,6 +74,7 @@ def table(answer: RankAnswer) -> list[str]:
         lines.append(
             f"{position:>3}  {item.item_id:<{width}}  {item.score:>8.4f}  {_probability(item.p_click):>7}  "
             f"{_probability(item.p_conversion):>7}  {item.source:<9}  {_duration(item.age_ms):>6}  {row}"
+            + (", by chance" if item.explored else "")
         )
     return lines
 
@@ -86,6 +88,7 @@ async def _ask(args: argparse.Namespace) -> RankAnswer:
         k=args.k,
         deadline_ms=args.deadline_ms,
         surface=args.surface,
+        explore=args.explore,  # the same again when nothing has changed
         explain=args.explain,
     )
     async with RankClient(ranker_address(args.url)) as client:

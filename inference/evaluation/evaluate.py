@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
 from inference.evaluation.baselines import logistic, popularity
+from inference.evaluation.explored import judge_explored
 from inference.evaluation.liked import judge_liked
 from inference.evaluation.metrics import Interval, Values, bootstrap, log_losses, quality
 from inference.evaluation.ratio import transfer_ratio
@@ -20,19 +21,21 @@ from inference.training.ranker import Pattern, ranker_logits
 from inference.training.tiers import TierSource
 
 HOUR_MS = 3_600_000
+Slots = Literal["all", "uniform", "both"]
 
 
-def evaluate(bundle: Bundle, batches: Batches, train: Ints, test: Ints, only_uniform: bool) -> dict[str, Any]:
-    """A report as JSON types: quality of each order on the rows of the `test` requests (the uniform slots alone where
-    `only_uniform`), gains with 95 % intervals, and the transfer ratio where it is defined.
+def evaluate(bundle: Bundle, batches: Batches, train: Ints, test: Ints, slots: Slots) -> dict[str, Any]:
+    """A report as JSON types: quality of each order on the rows of the `test` requests (of `slots` "uniform" those
+    filled by chance alone), gains with 95 % intervals, and the transfer ratio where it is defined.
 
+    Of `slots` "both", "explored" is a second report on the slots filled by chance alone, or says that they are too few.
     Where the candidates stand for ratings, "liked" is a second such report on whether the item was liked.
     `train` requests are what the baselines may learn from. The pair rows judged here are by the finished foundation
     model, which has not seen a label of the later period.
     """
     data = batches.data
     of_train, of_test = _rows_of(data, train), _rows_of(data, test)
-    judged = of_test & data.uniform if only_uniform else of_test
+    judged = of_test & data.uniform if slots == "uniform" else of_test
     part = data.keep(judged)
     view = batches.like(part, bundle.sizes.history_length)
     everything = np.arange(part.num_requests)
@@ -66,11 +69,13 @@ def evaluate(bundle: Bundle, batches: Batches, train: Ints, test: Ints, only_uni
 
     foundation_gain = gain("foundation model", "ranker, no pair row")
     liked = judge_liked(part, predictions)
-    return ({} if liked is None else {"liked": liked}) | {
+    explored = judge_explored(part, predictions) if slots == "both" else None
+    beside = {name: report for name, report in (("liked", liked), ("explored", explored)) if report is not None}
+    return beside | {
         "rows": len(labels),
         "users": len(np.unique(users)),
         "rate": round(float(np.average(labels, weights=weights)), 6),
-        "slots": "uniform" if only_uniform else "all",
+        "slots": "uniform" if slots == "uniform" else "all",
         "quality": {name: quality(labels, p, users, weights).as_dict() for name, p in predictions.items()},
         "gains": {
             "ranker over popularity": asdict(gain("ranker", "popularity")),

@@ -10,19 +10,35 @@ def table(report: dict[str, Any]) -> str:
     lines = [
         f"{report['rows']} rows of {report['users']} users, {report['slots']} slots of the later period, "
         f"base rate {report['rate']:.4f}",
-        f"{'':28}" + "".join(f"{name.replace('normalised_entropy', 'norm. entropy'):>15}" for name in COLUMNS),
+        *_quality(report["quality"]),
     ]
-    for name, values in sorted(report["quality"].items(), key=lambda entry: -(entry[1]["log_loss"] or 0.0)):
-        lines.append(f"{name:28}" + "".join(f"{_number(values[column]):>15}" for column in COLUMNS))
     lines.append("log loss gained (95 % interval, bootstrap over users)")
     lines += [f"  {name:50} {_interval(gain)}" for name, gain in report["gains"].items()]
     ratio = report["transfer_ratio"]
     lines.append(f"  {'transfer ratio':50} {ratio if isinstance(ratio, str) else _interval(ratio)}")
     if "liked" in report:
         lines += _liked(report["liked"])
+    if "explored" in report:
+        lines += _explored(report["explored"])
     if "note" in report:
         lines.append(report["note"])
     return "\n".join(lines)
+
+
+def _quality(quality: dict[str, Any]) -> list[str]:
+    """A head, and a line for each order, the best log loss at the bottom."""
+    head = f"{'':28}" + "".join(f"{name.replace('normalised_entropy', 'norm. entropy'):>15}" for name in COLUMNS)
+    by_loss = sorted(quality.items(), key=lambda entry: -(entry[1]["log_loss"] or 0.0))
+    return [head] + [
+        f"{name:28}" + "".join(f"{_number(values[column]):>15}" for column in COLUMNS) for name, values in by_loss
+    ]
+
+
+def _explored(report: dict[str, Any]) -> list[str]:
+    lines = [f"of these in slots filled by chance: {report['rows']} rows, {report['clicks']} clicks"]
+    if "too_few" in report:
+        return [f"{lines[0]}; {report['too_few']}"]
+    return [*lines, *_quality(report["quality"])]
 
 
 def _liked(report: dict[str, Any]) -> list[str]:

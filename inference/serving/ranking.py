@@ -5,7 +5,7 @@
 3. Hydrate: user, item and pair rows in one round trip; the user's row is computed here if it must be.
 4. Route: pick the model variant. After hydration, for what is cached and how much time is left are known only then.
 5. Batch and 6. score: a free engine takes all that waits, as one `RankInputs`.
-7. Select the k best and answer.
+7. Select the k best, a share of the slots by chance, and answer.
 8. Report to Kafka what was served and what was missing, off the path.
 
 Where 3 to 6 cannot be done in time the answer is in retrieval order: `degrade.LADDER` is the table.
@@ -208,7 +208,10 @@ class Ranker:
     def _select(self, call: Call, scored: Scored) -> Selection:
         with call.stage("select"):
             weight, known = call.release.manifest.conversion_weight, call.hydration.cand_mask
-            return select(call.request, call.items, scored, weight, known)
+            return select(call.request, call.items, scored, weight, known, self._explore_share(call))
+
+    def _explore_share(self, call: Call) -> float:
+        return self._settings.explore_share if call.request.explore else 0.0
 
     def _select_by_retrieval(self, call: Call, reason: Reason) -> Selection:
         call.reasons.append(reason)
@@ -248,4 +251,6 @@ class Ranker:
         if selection.scored is None:
             return
         version, now_ms = call.release.model_version, self._clock.now_ms()
-        self._reporter.served(Served(call.request, version, call.variant, call.hydration, selection, now_ms))
+        self._reporter.served(
+            Served(call.request, version, call.variant, call.hydration, selection, self._explore_share(call), now_ms)
+        )

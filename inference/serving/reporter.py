@@ -27,7 +27,7 @@ NUM_SAMPLED = 16  # candidates logged beside the k that were shown
 WHOLE_ONE_IN = 100  # slates that carry the pair rows themselves
 MAX_MISSING = 100_000  # ids of missing items waiting to be looked at; ten lists of the largest requests
 SLICE = 50  # of them looked at between two turns of the event loop
-POLICY = "greedy"  # best first, no exploration: whoever was shown was shown with probability 1
+POLICY = "greedy"  # best first: whoever was shown was shown with probability 1
 
 
 class EventSink(Protocol):
@@ -55,6 +55,7 @@ class Served:
     variant: str
     hydration: Hydration
     selection: Selection
+    explore_share: float  # of the slots that chance may have filled
     time_ms: int
 
 
@@ -198,12 +199,15 @@ class Reporter:
 
     def _slate(self, served: Served) -> tuple[str, str, Event]:
         request, hydration = served.request, served.hydration
-        shown = served.selection.chosen
+        slots, shown = served.selection.slots, served.selection.slots.chosen
         others = sorted(set(range(len(request.candidates))).difference(shown))
         sampled = self._random.sample(others, min(NUM_SAMPLED, len(others)))
         whole = zlib.crc32(request.request_id.encode()) % WHOLE_ONE_IN == 0
-        items = [_served_item(served, index, position, 1.0, whole) for position, index in enumerate(shown)]
-        items += [_served_item(served, index, None, len(sampled) / len(others), whole) for index in sampled]
+        items = [
+            _served_item(served, index, whole, slots.propensity[slot], slot, slots.explored[slot])
+            for slot, index in enumerate(shown)
+        ]
+        items += [_served_item(served, index, whole, len(sampled) / len(others)) for index in sampled]
         known = hydration.user.source is not UserSource.DEFAULT
         slate = Slate(
             event_id=_new_id(),
@@ -218,7 +222,7 @@ class Reporter:
             user_as_of_ms=hydration.user.as_of_ms if known else 0,
             items=items,
             experiment=request.experiment,
-            policy=POLICY,
+            policy=f"explore-{served.explore_share:g}" if served.explore_share else POLICY,
             surface=request.surface,
             context=request.context,
         )
@@ -229,8 +233,10 @@ def _new_id() -> str:
     return uuid.uuid4().hex
 
 
-def _served_item(served: Served, index: int, position: int | None, propensity: float, whole: bool) -> ServedItem:
-    """`propensity`: of being shown for those with a position, of being in the sample for the others."""
+def _served_item(
+    served: Served, index: int, whole: bool, propensity: float, position: int | None = None, explored: bool = False
+) -> ServedItem:
+    """`propensity`: of standing in its slot for those with a position, of being in the sample for the others."""
     hydration, scored = served.hydration, served.selection.scored
     assert scored is not None, "only slates that the model scored are reported"
     candidate = served.request.candidates[index]
@@ -245,6 +251,7 @@ def _served_item(served: Served, index: int, position: int | None, propensity: f
         rev=int(hydration.pair_rev[index]),
         position=position,
         propensity=propensity,
+        explored=explored,
         retrieval_score=candidate.retrieval_score,
         bid=candidate.bid,
         vector=base64.b64encode(row).decode() if whole and row is not None and tier == "pair" else None,

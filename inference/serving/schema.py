@@ -30,6 +30,10 @@ class RankRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     context: BoundedContext | None = None
     model: ModelName | None = None
     experiment: Label | None = None
+    explore: Annotated[
+        bool,
+        Meta(description="False: no slot by chance, whatever SOLARIS_RANKER_EXPLORE_SHARE says; for what nobody sees."),
+    ] = True
     explain: bool = False
 
 
@@ -67,7 +71,8 @@ class RankedItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One item of the slate. The probabilities are null if the model did not score it (see `degraded`).
 
     `source` tells where the pair representation came from, `age_ms` and `as_of_ms` its age and newest event;
-    `item_source` and `item_age_ms` the same of the item's own row.
+    `item_source` and `item_age_ms` the same of the item's own row. `explored` is there, and true, if the item was drawn
+    by chance for its slot: then the score says nothing of its place.
     """
 
     item_id: str
@@ -79,6 +84,7 @@ class RankedItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     as_of_ms: int | None
     item_source: Literal["row", "default"]
     item_age_ms: int | None
+    explored: bool = False
     explain: ItemFacts | None = None
 
 
@@ -105,7 +111,8 @@ class SlateFacts(Struct, frozen=True, kw_only=True):
 
 
 class RankAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The slate, best first. `version` holds for all of it; `degraded` names every rung of the ladder it stands on."""
+    """The slate, best first but for the `explored` slots. `version` holds for all of it; `degraded` names every rung of
+    the ladder it stands on."""
 
     request_id: str
     user_id: str

@@ -21,6 +21,7 @@ class RankerSettings:
     max_user_rows: int = 512  # user rows in work or waiting, 256 of them ahead of requests; beyond it: failover at once
     variant: str = "standard"  # preferred where the release has it, else the release's last
     cold_variant: str = "small"  # for users without a representation: nothing there for a larger model to work on
+    explore_share: float = 0.0  # of the slots, filled by chance: a cost in clicks that only the operator can agree to
     max_behind_ms: int = 60_000  # an answer from a pipeline further behind than this says so in `degraded`
     max_reports: int = 2_000  # slates and (lists of) misses waiting for Kafka; more are dropped and counted
     max_misses_per_s: int = 1_000  # a catalogue that is not filled yet must not flood the agents
@@ -30,6 +31,8 @@ class RankerSettings:
             raise ValueError(f"port is {self.port}; 0 (any free one) to 65535 are allowed")
         if not 1 <= self.default_deadline_ms <= MAX_DEADLINE_MS:
             raise ValueError(f"default_deadline_ms is {self.default_deadline_ms}; 1 to {MAX_DEADLINE_MS} are allowed")
+        if not 0 <= self.explore_share <= 1:
+            raise ValueError(f"explore_share is {self.explore_share}; 0 (none) to 1 (every slot) are allowed")
         at_least_one = ("max_in_flight", "max_batch_candidates", "max_user_rows", "max_reports", "max_misses_per_s")
         for name in (*at_least_one, "reserve_ms"):
             if getattr(self, name) < 1:

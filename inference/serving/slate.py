@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from inference.protocol import Tier
 from inference.serving.engine import Scored
+from inference.serving.explore import Slots, explore, greedy
 from inference.serving.hydration import Hydration, UserSource
 from inference.serving.schema import (
     ItemFacts,
@@ -26,10 +27,10 @@ TIER_NAMES: tuple[TierName, ...] = ("pair", "aggregate", "neighbour", "default")
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Scores of all N candidates and the indices of the best, best first; `scored` None: in retrieval order."""
+    """Scores of all N candidates and who stands in the slots; `scored` None: in retrieval order."""
 
     score: NDArray[np.float64]
-    chosen: list[int]
+    slots: Slots
     scored: Scored | None
 
 
@@ -39,16 +40,20 @@ def select(
     scored: Scored,
     conversion_weight: float,
     known: NDArray[np.bool_],
+    explore_share: float,
 ) -> Selection:
-    """The slate by the model's probabilities, items without a row last (`known` [N] false)."""
+    """The slate by the model's probabilities, items without a row last (`known` [N] false), and a share by chance."""
     score = scores(scored.p_click, scored.p_conversion, _bids(request.candidates), conversion_weight)
-    return Selection(score, top_k(demoted(score, known), item_ids, request.k), scored)
+    ranked = top_k(demoted(score, known), item_ids, request.k)
+    # With the user, since nothing keeps two users' requests from having the same id.
+    seed = f"{request.user_id}\n{request.request_id}"
+    return Selection(score, explore(ranked, item_ids, known, explore_share, seed), scored)
 
 
 def select_by_retrieval(request: RankRequest, item_ids: Sequence[str]) -> Selection:
     """The slate without a model: by retrieval_score, 0 where there is none. Bids have no probability to multiply."""
     score = np.array([candidate.retrieval_score or 0.0 for candidate in request.candidates], np.float64)
-    return Selection(score, top_k(score, item_ids, request.k), None)
+    return Selection(score, greedy(top_k(score, item_ids, request.k)), None)
 
 
 def ranked_user(hydration: Hydration) -> RankedUser:
@@ -62,11 +67,12 @@ def ranked_user(hydration: Hydration) -> RankedUser:
 
 def ranked_items(request: RankRequest, hydration: Hydration, selection: Selection) -> list[RankedItem]:
     """The chosen items with their probabilities and where their representations came from."""
-    chosen = np.array(selection.chosen, np.intp)
-    scored = selection.scored
+    slots, scored = selection.slots, selection.scored
+    chosen = np.array(slots.chosen, np.intp)
     nothing = [None] * len(chosen)
     columns = zip(
-        selection.chosen,
+        slots.chosen,
+        slots.explored,
         selection.score[chosen].tolist(),
         scored.p_click[chosen].tolist() if scored else nothing,
         scored.p_conversion[chosen].tolist() if scored else nothing,
@@ -88,9 +94,10 @@ def ranked_items(request: RankRequest, hydration: Hydration, selection: Selectio
             as_of_ms=None if tier == Tier.DEFAULT else as_of_ms,
             item_source="row" if has_row else "default",
             item_age_ms=item_age_ms if has_row else None,
+            explored=explored,
             explain=_item_facts(request.candidates[index], hydration, index) if request.explain else None,
         )
-        for index, score, p_click, p_conversion, tier, age_ms, as_of_ms, has_row, item_age_ms in columns
+        for index, explored, score, p_click, p_conversion, tier, age_ms, as_of_ms, has_row, item_age_ms in columns
     ]
 
 

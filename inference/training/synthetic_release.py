@@ -43,7 +43,7 @@ def train_synthetic(
         plan=QUICK_PLAN if quick else TrainingPlan(),
         seed=seed,
         tables=tables,
-        only_uniform=True,
+        slots="uniform",
         note=NOTE,
         progress=progress,
     )

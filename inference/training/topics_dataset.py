@@ -2,8 +2,8 @@
 
 A row is a request with at least one impression whose click window has closed. Its candidates are the items that were
 shown; the label is a click (a conversion) within its window after the impression with the same user, request and item.
-The slate of the request, where there is one, gives its time, context and propensities; without one (slates of another
-ranker) the impressions do.
+The slate of the request, where there is one, gives its time, context, propensities and which slots chance filled;
+without one (slates of another ranker) the impressions give the first two.
 """
 
 from collections import defaultdict
@@ -112,7 +112,7 @@ def _dataset(
         for item, shown in request.shown.items()
     ]
     columns = [np.array(column) for column in zip(*rows, strict=True)]
-    position, clicked, converted, known, propensity = columns
+    position, clicked, converted, known, explored, propensity = columns
     num_rows = len(rows)
     return Dataset(
         items=catalogue,
@@ -136,7 +136,7 @@ def _dataset(
         clicked=clicked.astype(np.float32),
         converted=converted.astype(np.float32),
         conversion_known=known.astype(bool),
-        uniform=np.zeros(num_rows, dtype=bool),
+        uniform=explored.astype(bool),
         weight=np.ones(num_rows, dtype=np.float32),
         propensity=propensity.astype(np.float32),
         oracle=np.full(num_rows, np.nan, dtype=np.float32),
@@ -152,16 +152,18 @@ def _row(
     done: Done,
     windows: LabelWindows,
     now_ms: int,
-) -> tuple[int, bool, bool, bool, float]:
-    """Position, clicked, converted, whether the conversion is known, propensity (1 where the slate does not say)."""
+) -> tuple[int, bool, bool, bool, bool, float]:
+    """Position, clicked, converted, whether the conversion is known, whether chance filled the slot, and the propensity
+    (1 where the slate does not say)."""
     served = {} if request.slate is None else {one.item_id: one for one in request.slate.items}
     start_ms = shown.event_time_ms
     clicks, conversions = (done.get((request_key, item, kind), ()) for kind in ("click", "conversion"))
     clicked = any(start_ms <= time_ms <= start_ms + windows.click_ms for time_ms in clicks)
     converted = any(start_ms <= time_ms <= start_ms + windows.conversion_ms for time_ms in conversions)
     known = clicked and (converted or start_ms + windows.conversion_ms <= now_ms)
-    propensity = served[item].propensity if item in served else None
-    return shown.position or 0, clicked, converted, known, 1.0 if propensity is None else propensity
+    one = served.get(item)
+    propensity = 1.0 if one is None or one.propensity is None else one.propensity
+    return shown.position or 0, clicked, converted, known, one is not None and one.explored, propensity
 
 
 def _time_ms(request: _Request) -> int:

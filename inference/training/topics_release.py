@@ -32,5 +32,14 @@ def train_from_topics(
     data = read_dataset(settings, sizes.context_width, windows, progress)
     plan = QUICK_PLAN if quick else TrainingPlan()
     return train_release(
-        data, root, model=model, sizes=sizes, plan=plan, seed=seed, tables=tables, note=NOTE, progress=progress
+        data,
+        root,
+        model=model,
+        sizes=sizes,
+        plan=plan,
+        seed=seed,
+        tables=tables,
+        slots="both",
+        note=NOTE,
+        progress=progress,
     )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from inference.evaluation.evaluate import evaluate
+from inference.evaluation.evaluate import Slots, evaluate
 from inference.manifest import Manifest
 from inference.models.bundle import Bundle
 from inference.models.catalogue import build_catalogue
@@ -46,14 +46,14 @@ def train_release(
     plan: TrainingPlan | None = None,
     seed: int = 0,
     tables: TablesKind = "plain",
-    only_uniform: bool = False,
+    slots: Slots = "all",
     note: str | None = None,
     progress: Progress | None = None,
     now: datetime | None = None,
 ) -> Trained:
     """Train on the first part of `data` by time, evaluate on the rest, write `root/<model>/<version>`.
 
-    `only_uniform`: judge the slots filled by chance alone. `note` stands beside the figures. The same data, seed and
+    `slots`: which ones to judge, see `evaluate`. `note` stands beside the figures. The same data, seed and
     thread count give the same weights.
     """
     sizes, plan, progress = sizes or Sizes(), plan or TrainingPlan(), progress or Progress(quiet=True)
@@ -70,7 +70,7 @@ def train_release(
         train_rankers(bundle, batches, TierSource(data, pairs), train, plan, rng, progress)
     bundle.eval()
     progress.say("evaluating")
-    metrics = evaluate(bundle, batches, train, test, only_uniform)
+    metrics = evaluate(bundle, batches, train, test, slots)
     metrics["prequential"] = asdict(foundation) | {"gate": foundation.gate}
     metrics["training"] = {"seed": seed, "requests": len(train), "rows": int(data.offsets[cut]), "plan": asdict(plan)}
     if note:

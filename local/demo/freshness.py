@@ -34,7 +34,12 @@ async def servable_after_s(
     producer.send(Topic.USER_ACTIVITY, user, click)
     while time.monotonic() - start_s < GIVE_UP_S:
         request = RankRequest(
-            request_id=event_id, user_id=user, candidates=[OfferedItem(item_id=item)], k=1, deadline_ms=DEADLINE_MS
+            request_id=event_id,
+            user_id=user,
+            candidates=[OfferedItem(item_id=item)],
+            k=1,
+            deadline_ms=DEADLINE_MS,
+            explore=False,
         )
         answer = await rank_patiently(client, request)
         if answer.user.as_of_ms is not None and answer.user.as_of_ms >= now_ms:

@@ -124,11 +124,11 @@ class Story:
     async def version(self) -> str:
         """The live version, as the ranker says it."""
         found = self._world.request(CLICKER, self._clock.now_ms())
-        return (await rank_patiently(self._client, rank_request(found, 1))).version
+        return (await rank_patiently(self._client, rank_request(found, 1, explore=False))).version
 
     async def _rank(self, user: UserId, found: Mapping[UserId, Any]) -> RankAnswer:  # Any: a Retrieval
         request = found[user]
-        return await rank_patiently(self._client, rank_request(request, len(request.candidates)))
+        return await rank_patiently(self._client, rank_request(request, len(request.candidates), explore=False))
 
     def _kind_to_click(self, answer: RankAnswer) -> str:
         """The kind with the worst mean place of those that the user was offered at least three of."""

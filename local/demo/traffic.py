@@ -124,10 +124,10 @@ async def rank_patiently(client: RankClient, request: RankRequest) -> RankAnswer
         await asyncio.sleep(0.25)
 
 
-def rank_request(found: Retrieval, k: int, request_id: str | None = None) -> RankRequest:
-    """The ranking request that follows a completed retrieval."""
+def rank_request(found: Retrieval, k: int, *, explore: bool = True) -> RankRequest:
+    """The ranking request that follows a completed retrieval; without `explore` no slot is filled by chance."""
     return RankRequest(
-        request_id=request_id or found.request_id,
+        request_id=found.request_id,
         user_id=found.user_id,
         candidates=[
             OfferedItem(item_id=candidate.item_id, retrieval_score=candidate.retrieval_score)
@@ -136,4 +136,5 @@ def rank_request(found: Retrieval, k: int, request_id: str | None = None) -> Ran
         k=k,
         deadline_ms=DEADLINE_MS,
         surface=found.surface,
+        explore=explore,
     )

@@ -105,7 +105,10 @@ class PairRequest(Event, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ServedItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One item of a slate as it was scored; position is None for the sampled ones that were not shown."""
+    """One item of a slate as it was scored; position is None for the sampled ones that were not shown.
+
+    `propensity` is that of standing in its slot given the slots before it, or, without a position, of being sampled.
+    """
 
     item_id: Id
     score: float
@@ -116,6 +119,7 @@ class ServedItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     rev: Rev
     position: Whole | None = None
     propensity: float | None = None
+    explored: bool = False  # drawn by chance for its slot, not by the model
     retrieval_score: float | None = None
     bid: float | None = None
     vector: str | None = None  # base64 of the pair row, on the one slate in a hundred that is logged whole

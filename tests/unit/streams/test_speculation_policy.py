@@ -36,10 +36,18 @@ def activity(kind: str, item: str = "a") -> Activity:
     )
 
 
-def slate(positions: dict[str, int | None]) -> Slate:
+def slate(positions: dict[str, int | None], explored: tuple[str, ...] = ()) -> Slate:
     served = [
         ServedItem(
-            item_id=item, score=1.0, p_click=0.1, p_conversion=0.1, source="default", age_ms=None, rev=0, position=place
+            item_id=item,
+            score=1.0,
+            p_click=0.1,
+            p_conversion=0.1,
+            source="default",
+            age_ms=None,
+            rev=0,
+            position=place,
+            explored=item in explored,
         )
         for item, place in positions.items()
     ]
@@ -77,6 +85,11 @@ def test_value_halves_with_each_half_life_and_the_future_counts_as_now() -> None
 
 def test_what_was_shown_high_is_worth_more_than_what_was_left_out() -> None:
     assert order(value_pairs([], [], [slate({"c": None, "b": 4, "a": 0})], NOW_MS)) == ["a", "b", "c"]
+
+
+def test_what_chance_put_high_is_worth_no_more_than_what_was_left_out() -> None:
+    by_chance, left_out = value_pairs([], [], [slate({"a": 0, "b": None, "c": 7}, explored=("a",))], NOW_MS)[1:]
+    assert by_chance.value == left_out.value
 
 
 def test_evidence_adds_up_and_a_conversion_adds_nothing() -> None:

@@ -13,6 +13,7 @@ from cache.store import History, Hydrated, ReleaseState
 from inference.protocol import RankInputs, RankOutputs
 from inference.serving import degrade
 from inference.serving.degrade import LADDER, Answer, Reason
+from inference.serving.settings import RankerSettings
 from runtime.ids import ItemId, ModelVersion, UserId
 from streams.wire.topics import Topic
 from tests.unit.inference.serving.world import MODEL, USER, World, candidates, running_world
@@ -191,7 +192,8 @@ def _break_tower(world: World) -> None:
 @pytest_asyncio.fixture
 async def own(bundles: Path) -> AsyncIterator[World]:
     """A warm world that a scenario may break."""
-    async with running_world(bundles) as world:
+    # Much of the deadline is kept for the answer in retrieval order: a slow machine must not make it late as well.
+    async with running_world(bundles, RankerSettings(name="ranker-1", reserve_ms=500)) as world:
         await world.fill_items()
         for offset, item in enumerate(["item-1", "item-6"]):
             await world.click(item, offset)

@@ -10,7 +10,7 @@ from inference.synthetic.rows import log_to_dataset
 from inference.synthetic.world import World
 from inference.training.topics_dataset import LabelWindows, TooLittleData, join
 from runtime.ids import ItemId
-from streams.wire.events import Activity, FeatureValue
+from streams.wire.events import Activity, FeatureValue, ServedItem, Slate
 
 NOW_MS = 1_700_000_000_000
 WIDTH = 16
@@ -91,6 +91,44 @@ def test_a_click_counts_from_the_first_impression_in_whatever_order_they_come(lo
         if a.kind == "impression"
     ]
     assert joined(log, again + activities) == joined(log, activities)
+
+
+def test_slots_filled_by_chance_are_flagged_with_their_propensity_and_no_others(log: Log) -> None:
+    """Every second request has a slate, of which every third position is by chance."""
+    activities = list(log.activity())
+    shown: dict[str, list[Activity]] = {}
+    for activity in log.activity(("impression",)):
+        shown.setdefault(str(activity.request_id), []).append(activity)
+    slates = [_slate(of_request) for of_request in list(shown.values())[::2]]
+    data = join(_items(log), activities, slates, now_ms=LATER_MS, context_width=WIDTH)
+    of_slate = {slate.event_time_ms for slate in slates}
+    expected = [
+        int(time_ms) in of_slate and position % 3 == 0
+        for time_ms, position in zip(data.request_time_ms[data.cand_request], data.cand_position, strict=True)
+    ]
+    np.testing.assert_array_equal(data.uniform, expected)
+    np.testing.assert_allclose(data.propensity, np.where(expected, 0.05, 1.0))
+    assert 0.1 < data.uniform.mean() < 0.25
+    assert not join(_items(log), activities, [], now_ms=LATER_MS, context_width=WIDTH).uniform.any()
+
+
+def _slate(shown: list[Activity]) -> Slate:
+    """The slate of a request, at the time of its impressions."""
+    first = shown[0]
+    assert first.request_id is not None
+    items = [
+        ServedItem(
+            item_id=one.item_id, score=1.0, p_click=0.1, p_conversion=0.1, source="default", age_ms=None, rev=0,
+            position=one.position, explored=one.position in range(0, 99, 3),
+            propensity=0.05 if one.position in range(0, 99, 3) else None,
+        )
+        for one in shown
+    ]  # fmt: skip
+    return Slate(
+        event_id=f"s-{first.event_id}", event_time_ms=first.event_time_ms, request_id=first.request_id,
+        user_id=first.user_id, model="main", version="v1", variant="small", user_source="direct", user_rev=1,
+        user_as_of_ms=0, items=items,
+    )  # fmt: skip
 
 
 def _delayed(activity: Activity) -> Activity:
