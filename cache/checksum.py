@@ -19,7 +19,8 @@ _MIX_B: Final = np.uint64(0x94D049BB133111EB)
 def checksum(words: NDArray[np.uint64], left_out: tuple[int, ...]) -> NDArray[np.uint64]:
     """Checksums [N] of rows given as words [N, M], not reading the words at the indices `left_out`."""
     constants = _constants(words.shape[1], left_out)
-    return _mix((words * constants).sum(axis=1, dtype=np.uint64) + _SEED)
+    sums: NDArray[np.uint64] = words @ constants  # modulo 2^64, as all of numpy's integers
+    return _mix(sums + _SEED)
 
 
 @lru_cache(maxsize=64)

@@ -58,7 +58,7 @@ def quantise(values: Floats, dtype: RowDtype) -> tuple[Bytes, Floats, Floats]:
 def dequantise(data: Bytes, dtype: RowDtype, width: int, scale: Floats, offset: Floats) -> Floats:
     """Values [N, width] float32 from bytes [N, num_bytes]; the inverse of `quantise` up to rounding."""
     if dtype is RowDtype.FP16:
-        return np.ascontiguousarray(data).view("<f2").astype(np.float32)
+        return data.view("<f2").astype(np.float32)
     if dtype is RowDtype.FP8:
         return _FP8_VALUES[data] * scale[:, None]
     if dtype is RowDtype.INT8:

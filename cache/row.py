@@ -24,7 +24,9 @@ Integers stay below 2^53, since Redis' Lua knows only doubles.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +85,9 @@ class DecodedRows:
     expires_ms: NDArray[np.int64]  # [N] 0 for never
 
 
+_ARRAYS: Final = tuple(field.name for field in fields(DecodedRows))
+
+
 def encode_rows(
     kind: RowKind,
     release: ModelVersion,
@@ -113,28 +118,20 @@ def decode_rows(
     rows: Sequence[bytes | None], kind: RowKind, release: ModelVersion, width: int, now_ms: int
 ) -> DecodedRows:
     """Decode rows of one kind and release, W = `width`; never raises on their content, whatever it is."""
-    n = len(rows)
-    decoded = DecodedRows(
-        np.zeros((n, width), np.float32),
-        present=np.zeros(n, np.bool_),
-        empty=np.zeros(n, np.bool_),
-        corrupt=np.zeros(n, np.bool_),
-        expired=np.zeros(n, np.bool_),
-        rev=np.zeros(n, np.int64),
-        as_of_ms=np.zeros(n, np.int64),
-        computed_ms=np.zeros(n, np.int64),
-        expires_ms=np.zeros(n, np.int64),
-    )
-    sizes = [-1 if row is None else len(row) for row in rows]
-    lengths = {_padded(num_bytes(dtype, width)) for dtype in RowDtype} | {0}
-    for length in set(sizes) - {-1}:
-        places = np.flatnonzero(np.array(sizes) == length)
-        if length - HEADER_BYTES in lengths:
-            joined = b"".join([row for row in rows if row is not None and len(row) == length])
-            data = np.frombuffer(joined, np.uint8).reshape(len(places), length)
-            _decode_equal(data, places, kind, version_tag(release), width, now_ms, decoded)
-        else:
+    decoded = _absent(len(rows), width)
+    layouts = _layouts(width)
+    for length in {len(row) for row in rows if row is not None}:
+        found = [row for row in rows if row is not None and len(row) == length]
+        places: slice | NDArray[np.intp] = slice(None)  # mostly it is all of them
+        if len(found) < len(rows):
+            places = np.array([index for index, row in enumerate(rows) if row is not None and len(row) == length])
+        if length not in layouts:
             decoded.corrupt[places] = True
+            continue
+        words = np.frombuffer(b"".join(found), "<u8").reshape(len(found), -1)
+        part = _decode_equal(words, layouts[length], kind, version_tag(release), width, now_ms)
+        for name in _ARRAYS:
+            getattr(decoded, name)[places] = getattr(part, name)
     return decoded
 
 
@@ -171,45 +168,53 @@ def _packed(
 
 
 def _decode_equal(
-    data: NDArray[np.uint8],
-    places: NDArray[np.intp],
-    kind: RowKind,
-    tag: int,
-    width: int,
-    now_ms: int,
-    decoded: DecodedRows,
-) -> None:
-    """Decode rows of equal length, data [n, length], into their places."""
-    header = np.ascontiguousarray(data[:, :HEADER_BYTES]).view(HEADER)[:, 0]
-    values = data[:, HEADER_BYTES:]
-    empty = np.full(len(data), values.shape[1] == 0)
+    words: NDArray[np.uint64], dtypes: Sequence[RowDtype], kind: RowKind, tag: int, width: int, now_ms: int
+) -> DecodedRows:
+    """Decode rows of equal length, words [N, length / 8], that can only be of these dtypes (none: of width zero)."""
+    head = np.ascontiguousarray(words[:, : HEADER_BYTES // 8])
+    header, numbers = head.view(HEADER)[:, 0], head.T[2:6].copy()  # rev, as_of_ms, computed_ms, expires_ms
     sound = (header["magic"] == MAGIC) & (header["format"] == FORMAT) & (header["kind"] == kind)
-    sound &= (header["version_tag"] == tag) & (header["width"] == np.where(empty, 0, width))
+    sound &= (header["version_tag"] == tag) & (header["width"] == (width if dtypes else 0))
     sound &= np.isfinite(header["scale"]) & np.isfinite(header["offset"])
-    for name in ("rev", "as_of_ms", "computed_ms", "expires_ms"):
-        sound &= header[name] < MAX_INTEGER
-    sound &= header["checksum"] == checksum(data.view("<u8"), LEFT_OUT)
-    known = empty.copy()
-    for dtype in RowDtype:
-        size = num_bytes(dtype, width)
-        if _padded(size) != values.shape[1]:
-            continue
-        chosen = header["dtype"] == dtype
-        known |= chosen
-        if (chosen & sound).any():
-            chosen &= sound
-            scale, offset = header["scale"][chosen], header["offset"][chosen]
-            decoded.values[places[chosen]] = dequantise(values[chosen, :size], dtype, width, scale, offset)
-    sound &= known
-    expired = sound & (header["expires_ms"] != 0) & (header["expires_ms"] <= max(now_ms, 0))
-    present = sound & ~expired & ~empty
-    decoded.values[places[~present]] = 0
-    decoded.present[places] = present
-    decoded.empty[places] = sound & empty & ~expired
-    decoded.corrupt[places] = ~sound
-    decoded.expired[places] = expired
-    for name in ("rev", "as_of_ms", "computed_ms", "expires_ms"):
-        getattr(decoded, name)[places] = np.where(sound, header[name], 0)
+    sound &= np.bitwise_or.reduce(numbers) < MAX_INTEGER  # a power of two: whatever is not below sets a higher bit
+    sound &= header["checksum"] == checksum(words, LEFT_OUT)
+    of_dtype = {dtype: header["dtype"] == dtype for dtype in dtypes}
+    if dtypes:
+        sound &= np.logical_or.reduce(list(of_dtype.values()))
+    expired = sound & (numbers[3] != 0) & (numbers[3] <= max(now_ms, 0))
+    usable = sound & ~expired
+    values, data = np.zeros((len(words), width), np.float32), words.view(np.uint8)[:, HEADER_BYTES:]
+    for dtype, mask in of_dtype.items():
+        if (chosen := usable & mask).any():
+            rows = slice(None) if chosen.all() else chosen  # nothing is copied when it is all of them
+            scale, offset = header["scale"][rows], header["offset"][rows]
+            values[rows] = dequantise(data[rows, : num_bytes(dtype, width)], dtype, width, scale, offset)
+    none = np.zeros(len(words), np.bool_)
+    rev, as_of_ms, computed_ms, expires_ms = np.where(sound, numbers, 0).astype(np.int64)
+    return DecodedRows(
+        values,
+        usable if dtypes else none,
+        none if dtypes else usable,
+        ~sound,
+        expired,
+        rev,
+        as_of_ms,
+        computed_ms,
+        expires_ms,
+    )
+
+
+def _absent(n: int, width: int) -> DecodedRows:
+    flags, numbers = np.zeros((4, n), np.bool_), np.zeros((4, n), np.int64)
+    return DecodedRows(np.zeros((n, width), np.float32), *flags, *numbers)
+
+
+@lru_cache(maxsize=64)
+def _layouts(width: int) -> dict[int, tuple[RowDtype, ...]]:
+    """The dtypes whose rows of `width` values have a length; none for that of an empty row."""
+    lengths = {dtype: HEADER_BYTES + _padded(num_bytes(dtype, width)) for dtype in RowDtype}
+    layouts = {length: tuple(d for d in RowDtype if lengths[d] == length) for length in lengths.values()}
+    return layouts | {HEADER_BYTES: ()}
 
 
 def _padded(size: int) -> int:
