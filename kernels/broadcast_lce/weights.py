@@ -1,0 +1,32 @@
+"""The weight of a linear compression, split by whose embeddings it reads and padded for the matrix units."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+DEPTH_MULTIPLE = 16  # a row of 16 elements of two bytes is two 128-bit loads; odd rows cannot be loaded so
+ROW_MULTIPLE = 128  # the tallest tile: none of them reaches over the weight's end
+
+
+@dataclass(frozen=True, slots=True)
+class LceWeights:
+    """`request` [M, K_r] for the request's embeddings, `candidate` [>= M, >= K_c] for the candidates', zero-padded."""
+
+    request: torch.Tensor
+    candidate: torch.Tensor
+
+
+def prepare_lce_weights(weight: torch.Tensor, num_request: int) -> LceWeights:
+    """Split `weight` [M, K_r + K_c] after its first `num_request` = K_r columns, once, when a model is loaded.
+
+    `broadcast_lce(x, weights.candidate, weights.request @ x_r, cand_to_user)` is then the whole compression, with
+    `x_r` [B, K_r, d] the embeddings of the requests; the embeddings themselves need no padding.
+    Raises ValueError if there are fewer columns than that.
+    """
+    m, k = weight.shape
+    if not 0 <= num_request <= k:
+        raise ValueError(f"num_request is {num_request}; the weight has {k} columns")
+    candidate = weight[:, num_request:]
+    padding = (0, -candidate.shape[1] % DEPTH_MULTIPLE, 0, -m % ROW_MULTIPLE)
+    return LceWeights(weight[:, :num_request].contiguous(), F.pad(candidate, padding).contiguous())
