@@ -4,9 +4,9 @@ Faust acknowledges a batch when the body ends, also when it raises, so an offset
 
 1. every record is decoded; what is not an event of its topic is put aside;
 2. the effect of the others is in the store. If the store cannot be asked, or something else that the effect needs is
-   not there, the body waits without limit and keeps its place. If the effect fails for another reason, each record is
-   tried once alone, and what fails again is put aside. Where several were tried and every one failed, the fault is not
-   the records': the body waits as if the store were away, and tries the batch again;
+   not there, the body waits without limit and keeps its place. If the effect fails for another reason, the records
+   that fail alone as well are put aside. Where all do, the fault is not theirs (`blame` has the rule): the body waits
+   as if the store were away, and tries the batch again;
 3. the broker has a dead letter for everything that was put aside, if this group answers for the topic; if another one
    does, it is counted and logged here;
 4. `Progress` knows.
@@ -26,9 +26,11 @@ from cache.store import StoreUnavailable
 from runtime.clock import Clock, SystemClock
 from runtime.logs import kv
 from streams.agent import metrics
+from streams.agent.blame import kind_of
 from streams.agent.dead_letter import EFFECT_FAILED, DeadLetters, rejected
 from streams.agent.exits import Exit, end_process
 from streams.agent.progress import Progress
+from streams.agent.trial import EffectFails, Trial
 from streams.wire.codec import Rejection, Tombstone, decode
 from streams.wire.events import Event
 from streams.wire.producer import ProducerFull
@@ -81,6 +83,7 @@ class BatchLoop(Generic[E]):
         end: Callable[[Exit, str], NoReturn] = end_process,
     ) -> None:
         self._effect = effect
+        self._trial = Trial(self._attempt, lambda one: kind_of(one.record.topic, one.received.event), WAITED_FOR)
         self._dead_letters = dead_letters
         self._progress = progress
         self._to_record = to_record
@@ -125,34 +128,22 @@ class BatchLoop(Generic[E]):
         return await self._persist(lambda: self._try(decoded))
 
     async def _try(self, decoded: Sequence[_Decoded]) -> list[DeadLetter]:
-        """One attempt at a batch, then at each of its records; raises what says that asking again may help."""
+        """One attempt; raises what says that asking again may help."""
         try:
-            await self._timed([one.received for one in decoded])
-            return []
-        except WAITED_FOR:
-            raise
-        except Exception as error:
-            if self._progress.paused != EFFECT:
-                log.warning(kv("effect failed, trying each record alone", records=len(decoded), error=repr(error)))
-        letters = [letter for one in decoded if (letter := await self._try_alone(one)) is not None]
-        if len(letters) == len(decoded) > 1:
-            raise NotReady(EFFECT, f"it fails for every record of {len(decoded)}, first with {letters[0][2]}")
-        return letters
+            failures = await self._trial.run(decoded)
+        except EffectFails as error:
+            raise NotReady(EFFECT, str(error)) from None
+        return [(one.record, EFFECT_FAILED, repr(error)) for one, error in failures]
 
-    async def _try_alone(self, one: _Decoded) -> DeadLetter | None:
-        metrics.retried_records.inc()
+    async def _attempt(self, decoded: Sequence[_Decoded]) -> None:
         self._progress.beat()
-        try:
-            await self._timed([one.received])
-            return None
-        except WAITED_FOR:
-            raise
-        except Exception as error:
-            return one.record, EFFECT_FAILED, repr(error)
-
-    async def _timed(self, received: Sequence[AnyReceived]) -> None:
         started = time.perf_counter()
-        await self._effect(received)
+        try:
+            await self._effect([one.received for one in decoded])
+        except TimeoutError:
+            raise
+        except (OSError, MemoryError) as error:  # of the machine, whatever the record
+            raise NotReady("machine", repr(error)) from error
         metrics.effect_seconds.observe(time.perf_counter() - started)
 
     async def _bury(self, letters: list[DeadLetter]) -> None:
