@@ -27,7 +27,7 @@ from collections.abc import Sequence
 from typing import Final
 from urllib.parse import quote, unquote
 
-from runtime.ids import ItemId, ModelVersion, UserId, check_id
+from runtime.ids import NUM_BUCKETS, ItemId, ModelVersion, UserId, check_id
 
 AGGREGATE_FIELD: Final = b"~"
 WRITES_FIELD: Final = b"~writes"
@@ -72,6 +72,12 @@ def release_field(release: ModelVersion) -> str:
 
 def item_rows(release: ModelVersion, bucket: int) -> str:
     return f"solaris:item:{release_field(release)}:{{{bucket}}}"
+
+
+def all_item_rows(release: ModelVersion) -> list[str]:
+    """`item_rows` of every bucket."""
+    name = release_field(release)
+    return [f"solaris:item:{name}:{{{bucket}}}" for bucket in range(NUM_BUCKETS)]
 
 
 def item_negative(release: ModelVersion, bucket: int) -> str:

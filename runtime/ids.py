@@ -1,6 +1,7 @@
 """Ids as they travel: opaque UTF-8 strings, bounded, never empty."""
 
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NewType
 
@@ -38,3 +39,9 @@ def check_id(field: str, value: str) -> str:
 def bucket_of(value: str) -> int:
     """The bucket of an id: crc32 of its UTF-8 modulo 64, the same in every process and language."""
     return zlib.crc32(value.encode()) % NUM_BUCKETS
+
+
+def buckets_of(values: Iterable[str]) -> list[int]:
+    """`bucket_of` each, at half the price."""
+    crc32 = zlib.crc32
+    return [crc32(value.encode()) % NUM_BUCKETS for value in values]

@@ -37,7 +37,7 @@ class Items(Part):
         return [(_REV.unpack_from(value)[0], value[_REV.size :] or None) if value else None for value in values]
 
     async def read_item_rows(self, release: ModelVersion, items: Sequence[ItemId]) -> list[bytes | None]:
-        return await self._read([keys.item_rows(release, bucket) for bucket in range(NUM_BUCKETS)], items)
+        return await self._read(keys.all_item_rows(release), items)
 
     async def scan_items(self) -> list[tuple[ItemId, int, bytes | None]]:
         """Bucket by bucket; an item that changes meanwhile is seen as it was or as it is, once."""

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 import hiredis
+from redis._parsers.hiredis import NOT_ENOUGH_DATA
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import Connection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import NoScriptError
 
 from cache.redis_backend.command import Command
 from cache.redis_backend.errors import CLIENT_ERRORS, store_error
@@ -116,6 +117,8 @@ class NodeLink(Link):
         )
         self._pool = pool
         self._client: Redis = Redis.from_pool(pool)
+        # A copy, since redis-py's own mapping makes every name upper case at every look: 0.1 ms a hydration.
+        self._shapes: dict[Any, Any] = dict(self._client.response_callbacks)
 
     async def ping(self) -> None:
         await self.run([("PING",)])
@@ -127,25 +130,35 @@ class NodeLink(Link):
         """What redis-py's pipeline does, without what it does for each command: a third of its time (measured)."""
         pool: Any = self._pool  # Any: redis-py has types for half of it
         connection = await pool.get_connection()
-        replies: list[Reply] = []
         try:
             await connection.send_packed_command([b"".join([_packed(command) for command in commands])])
-            for command in commands:
-                try:
-                    reply = await connection.read_response()
-                    shape = self._client.response_callbacks.get(str(command[0]))
-                    replies.append(reply if shape is None else shape(reply))
-                except ResponseError as error:
-                    replies.append(error)
+            replies = await _replies(connection, len(commands))
         except BaseException:  # also a timeout in the middle: the replies still to come must not reach the next caller
             await connection.disconnect(nowait=True)
             raise
         finally:
             await pool.release(connection)
+        for index, command in enumerate(commands):
+            shape = self._shapes.get(str(command[0]))
+            if shape is not None and not isinstance(replies[index], Exception):
+                replies[index] = shape(replies[index])
         return replies
 
     async def _load_script(self, source: str) -> None:
         await self._client.script_load(source)
+
+
+async def _replies(connection: Any, num: int) -> list[Reply]:  # Any: redis-py has no types for its parser
+    """The next replies, errors among them. All that a read brought is taken at once: one await for a hydration's
+    67 replies instead of one each (0.1 ms). Reaches into the client, which offers them only one by one."""
+    parser = connection._parser
+    replies: list[Reply] = []
+    while True:
+        while len(replies) < num and (reply := parser._reader.gets()) is not NOT_ENOUGH_DATA:
+            replies.append(reply)
+        if len(replies) == num:
+            return replies
+        await parser.read_from_socket()
 
 
 def _packed(command: tuple[Any, ...]) -> bytes:  # Any: hiredis' own types stop at one argument
@@ -155,6 +168,9 @@ def _packed(command: tuple[Any, ...]) -> bytes:  # Any: hiredis' own types stop 
 
 def tls_options(settings: RedisSettings) -> dict[str, str]:
     """Options of a TLS connection; a plain one does not accept them."""
-    if settings.ssl_ca_location is None or not settings.url.startswith("rediss://"):
-        return {}
-    return {"ssl_ca_certs": settings.ssl_ca_location}
+    given = {
+        "ssl_ca_certs": settings.ssl_ca_location,
+        "ssl_certfile": settings.ssl_certificate_location,
+        "ssl_keyfile": settings.ssl_key_location,
+    }
+    return {name: location for name, location in given.items() if location}

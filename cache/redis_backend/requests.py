@@ -22,8 +22,9 @@ class Requests(Part):
             ("HGET", keys.user_rows(user), keys.release_field(release)),
             ("HMGET", keys.pair_rows(release, user), keys.AGGREGATE_FIELD, *fields),
         ]
+        bucket_keys = keys.all_item_rows(release)
         for bucket, positions in buckets.positions.items():
-            commands.append(("HMGET", keys.item_rows(release, bucket), *[fields[i] for i in positions]))
+            commands.append(("HMGET", bucket_keys[bucket], *[fields[i] for i in positions]))
         rev, user_row, pairs, *item_rows = await self._link.run(commands, refused="none")
         pairs = pairs or [None] * (1 + len(items))
         return Hydrated(int(rev or 0), user_row, buckets.in_order(item_rows), pairs[1:], pairs[0])
