@@ -40,12 +40,12 @@ def ops() -> list[str]:
 
 def examine(case: CompileCase) -> tuple[dict[str, int], list[str]]:
     """What the compiled case uses, and what is wrong with it."""
-    names = list(case.signature)
+    position = case.kernel.arg_names.index  # attributes are found by it, whatever the order of the signature
     source = ASTSource(
         fn=case.kernel,
         signature={**case.signature, **dict.fromkeys(case.constants, "constexpr")},
         constexprs=dict(case.constants),
-        attrs={(names.index(name),): [["tt.divisibility", 16]] for name in case.aligned},
+        attrs={(position(name),): [["tt.divisibility", 16]] for name in case.aligned},
     )
     options = {"num_warps": case.num_warps, "num_stages": case.num_stages}
     compiled = triton.compile(source, target=TARGET, options=options)
