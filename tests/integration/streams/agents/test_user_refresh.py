@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cache import keys
 from cache.redis_store import RedisStore
 from cache.row import RowKind, decode_rows, rev_of, width_of
 from inference.release import Release
 from inference.user_row import encode_user_rows
 from local.kafka import running_kafka
+from local.valkey import connect
 from runtime.ids import ModelVersion, UserId
 from runtime.settings import KafkaSettings
 from streams.admin import Admin
@@ -162,6 +164,38 @@ async def test_poison_records_are_buried_with_their_place_and_nothing_else_is_lo
         assert (source[0].key, source[0].value) == (letter.key, letter.value)
     assert agent.child is not None
     assert agent.child.status is None
+
+
+async def test_records_that_each_fail_for_their_own_sake_are_buried_and_stop_nobody(
+    store: RedisStore, topics: Topics, agent: AgentProcess, redis_url: str
+) -> None:
+    """Histories of the wrong type: the store refuses these users and no others, first in a batch of their own."""
+    broken, well = [new_user("broken") for _ in range(3)], [new_user() for _ in range(5)]
+    with connect(int(redis_url.rsplit(":", 1)[1].split("/")[0])) as client:
+        for user in broken:
+            client.set(keys.history(user), "no sorted set")
+    letters = dead_letter_topic(Topic.USER_ACTIVITY)
+    before = topics.ends(letters)
+
+    def buried() -> set[bytes | None]:
+        found = topics.since(letters, before)
+        assert {header(letter, "reason") for letter in found} <= {"effect-failed"}
+        return {letter.key for letter in found}
+
+    for user in broken[:2]:
+        topics.send(Topic.USER_ACTIVITY, user, click(user, "item-1"))
+    topics.flush()
+    await eventually(lambda: buried() == {user.encode() for user in broken[:2]}, 30)
+    for user in [*well, *broken]:
+        topics.send(Topic.USER_ACTIVITY, user, click(user, "item-1"))
+    topics.flush()
+
+    async def all_known() -> bool:
+        return all(history.payloads for history in await store.read_histories(well))
+
+    await eventually(all_known, 20)
+    await eventually(lambda: buried() == {user.encode() for user in broken}, 30)
+    assert agent.metric('solaris_agent_paused{reason="effect"}') == 0
 
 
 async def test_sigterm_finishes_the_batch_commits_and_exits_0(store: RedisStore, topics: Topics, start: Start) -> None:
