@@ -28,9 +28,11 @@ def chosen_backend() -> Backend:
 
 
 def use_triton(*tensors: torch.Tensor | None) -> bool:
-    """Whether an op over these tensors runs its Triton form. A gradient always takes the PyTorch form."""
+    """Whether an op over these tensors runs its Triton form. Gradients and float64 always take the PyTorch form."""
     given = [tensor for tensor in tensors if tensor is not None]
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given):
+        return False
+    if any(tensor.dtype is torch.float64 for tensor in given):
         return False
     backend = chosen_backend()
     if backend is not Backend.AUTO:

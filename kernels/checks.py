@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-FLOATS = (torch.float32, torch.float16, torch.bfloat16)
+FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)  # float64 by the definition alone: for checks
 
 
 def check_tensor(
