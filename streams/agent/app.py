@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import faust
-import mode.loop
 from faust.app.base import BootStrategy
 
 from cache.store import StoreUnavailable
@@ -26,6 +25,7 @@ from streams.agent.bench import Bench, open_bench
 from streams.agent.consumer import FaustView, record_of
 from streams.agent.credentials import broker_urls, credentials
 from streams.agent.dead_letter import DeadLetters
+from streams.agent.event_loop import use_event_loop
 from streams.agent.exits import Exit, end_process
 from streams.agent.lean import LeanMonitor, RawSchema
 from streams.agent.lean_consumer import use_lean_consumer
@@ -94,7 +94,7 @@ class AgentApp(faust.App):  # type: ignore[misc]  # Faust has no types
 
     def worker_init(self) -> None:
         """Faust calls this when a worker is to run, before it makes its event loop; a topic needs settings."""
-        mode.loop.use("uvloop")
+        use_event_loop()
         topic = self.topic(*self.spec.consumes, schema=RawSchema(key_serializer="raw", value_serializer="raw"))
         self.agent(topic, name=self.spec.name, concurrency=1)(self._consume)
         super().worker_init()
