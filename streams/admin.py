@@ -13,6 +13,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaExcep
 from confluent_kafka.admin import AdminClient, ClusterMetadata, ConfigResource, NewTopic, ResourceType
 
 from runtime.settings import KafkaSettings
+from streams.wire.connection import ConnectionErrors, ask, lacks_right
 from streams.wire.topics import MAX_RECORD_BYTES, TOPICS, TopicSpec
 
 T = TypeVar("T")
@@ -25,6 +26,10 @@ CHECKED_CONFIG = ("message.timestamp.type", "cleanup.policy")
 
 class AdminError(Exception):
     """The broker did not answer, or refused."""
+
+
+class AccessRefused(AdminError):
+    """The broker does not let us in (password, certificate), or a right is missing."""
 
 
 class PreflightError(AdminError):
@@ -57,8 +62,8 @@ class Admin:
     def __init__(self, settings: KafkaSettings, *, timeout_s: float = 15.0) -> None:
         self._bootstrap = settings.bootstrap
         self._timeout_s = timeout_s
-        self._error: str | None = None
-        self.client = AdminClient({**settings.librdkafka(), "log_level": 2, "error_cb": self._on_error})
+        self._errors = ConnectionErrors()
+        self.client = AdminClient({**settings.librdkafka(), "log_level": 2, "error_cb": self._errors.note})
 
     def create_topics(self, specs: Iterable[TopicSpec] = TOPICS.values(), *, replication_factor: int = -1) -> list[str]:
         """Create the missing ones and return their names; existing ones stay as they are.
@@ -162,7 +167,7 @@ class Admin:
     def metadata(self) -> ClusterMetadata:
         """Brokers, topics and partitions."""
         try:
-            return self.client.list_topics(timeout=self._timeout_s)
+            return ask(lambda s: self.client.list_topics(timeout=s), self._errors, self._serve, self._timeout_s)
         except KafkaException as error:
             raise self._failure("listing topics", error) from None
 
@@ -180,11 +185,13 @@ class Admin:
 
     def _failure(self, what: str, error: KafkaException) -> AdminError:
         # A refused password shows only in the error callback; the call itself says "transport failure".
-        detail = f"; last error: {self._error}" if self._error else ""
-        return AdminError(f"{what} at {self._bootstrap}: {error.args[0].str()}{detail}")
+        self._serve()
+        cause = self._errors.cause or error.args[0].str()
+        kind = AccessRefused if self._errors.refused or lacks_right(error.args[0]) else AdminError
+        return kind(f"{what} at {self._bootstrap}: {cause}")
 
-    def _on_error(self, error: KafkaError) -> None:
-        self._error = error.str()
+    def _serve(self) -> None:
+        self.client.poll(0)
 
 
 def compare_topic(spec: TopicSpec, state: TopicState | None) -> list[TopicProblem]:

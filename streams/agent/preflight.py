@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from runtime.logs import kv
 from runtime.settings import KafkaSettings
-from streams.admin import Admin, AdminError, PreflightError
+from streams.admin import AccessRefused, Admin, AdminError, PreflightError
 from streams.agent.exits import Exit, end_process
 from streams.wire.topics import dead_letter_topic
 
@@ -26,7 +26,8 @@ async def preflight(settings: KafkaSettings, group: str, consumed: Sequence[str]
             break
         except AdminError as error:
             if not tries_left:
-                status = Exit.MISCONFIGURED if isinstance(error, PreflightError) else Exit.FAILED
+                wrong = isinstance(error, PreflightError | AccessRefused)
+                status = Exit.MISCONFIGURED if wrong else Exit.FAILED
                 end_process(status, str(error))
             log.warning(kv("preflight failed, trying again", error=error))
         await asyncio.sleep(RETRY_S)

@@ -10,7 +10,6 @@ Every effect is idempotent and ordered inside the store, so agents may run meanw
 """
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,10 +17,11 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from cache.store import ReleaseState, Store, StoreUnavailable
+from cache.store import Store, StoreUnavailable
 from inference.effects.items import apply_item_updates
 from inference.effects.users import ACTIVE_WINDOW_MS, apply_activity, refresh_stale, touch_users
 from inference.release import Release
+from inference.release_log import restored_state
 from inference.watcher import ReleaseWatcher
 from runtime.clock import now_ms
 from runtime.settings import KafkaSettings
@@ -163,25 +163,7 @@ class Rebuild:
             try:
                 return await call()
             except StoreUnavailable as error:
-                if time.monotonic() > deadline:
+                if error.reason == "permission" or time.monotonic() > deadline:
                     raise
                 self._say(f"waiting for the store: {error}")
                 await asyncio.sleep(1.0)
-
-
-def restored_state(events: Sequence[ModelRelease]) -> ReleaseState:
-    """The release state that these events lead to, in their order; nothing live if none of them says so."""
-    live: str | None = None
-    staged: str | None = None
-    entries: dict[str, str] = {}
-    for event in events:
-        if event.state == "retired":
-            live, staged = (None if version == event.version else version for version in (live, staged))
-            continue
-        entries[event.version] = json.dumps({"location": event.location, "sha256": event.sha256})
-        if event.state == "live":
-            live, staged = event.version, None if staged == event.version else staged
-        else:
-            staged = event.version
-    kept = {version: entry for version, entry in entries.items() if version in (live, staged)}
-    return ReleaseState(live=live, staged=staged, entries=kept)

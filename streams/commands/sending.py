@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 PLAIN_LINE_EVERY_S = 5.0
 FLUSH_TIMEOUT_S = 30.0
+FLUSH_LOOK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def closing(producer: Producer) -> Iterator[Producer]:
 
 def report(producer: Producer, *, as_json: bool, timeout_s: float | None = None, **more: object) -> bool:
     """Wait for deliveries, print the outcome to standard output; True if every record arrived."""
-    pending = producer.flush(FLUSH_TIMEOUT_S if timeout_s is None else timeout_s)
+    pending = _flush(producer, FLUSH_TIMEOUT_S if timeout_s is None else timeout_s)
     counts: DeliveryCounts = producer.counts
     complete = counts.delivered == counts.sent
     if as_json:
@@ -104,3 +105,12 @@ def report(producer: Producer, *, as_json: bool, timeout_s: float | None = None,
         reasons = "; ".join(part for part in (failed, producer.error) if part)
         print(f"not delivered: {counts.sent - counts.delivered} ({reasons or 'no answer yet'})", file=sys.stderr)
     return complete
+
+
+def _flush(producer: Producer, timeout_s: float) -> int:
+    """As `Producer.flush`, but not to the end of its patience when the broker does not let us in."""
+    deadline = time.monotonic() + timeout_s
+    while (pending := producer.flush(min(FLUSH_LOOK_S, timeout_s))) and time.monotonic() < deadline:
+        if producer.refused:
+            break
+    return pending

@@ -17,6 +17,7 @@ from confluent_kafka import Producer as LibrdkafkaProducer
 from runtime.logs import kv
 from runtime.settings import KafkaSettings
 from streams.wire.codec import encode
+from streams.wire.connection import ConnectionErrors
 from streams.wire.events import Event
 from streams.wire.headers import Headers, event_headers
 from streams.wire.topics import MAX_RECORD_BYTES
@@ -80,7 +81,7 @@ class Producer:
         self._sent = 0
         self._delivered = 0
         self._failed: Counter[str] = Counter()
-        self._error: str | None = None
+        self._errors = ConnectionErrors()
         self._producer = LibrdkafkaProducer(self._config(settings, options or ProducerOptions()))
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="kafka-producer", daemon=True)
@@ -89,7 +90,12 @@ class Producer:
     @property
     def error(self) -> str | None:
         """The last connection or broker error, None since a record has been delivered after it."""
-        return self._error
+        return self._errors.cause
+
+    @property
+    def refused(self) -> bool:
+        """Whether a broker refused our password or we its certificate: nothing will be delivered."""
+        return self._errors.refused
 
     @property
     def counts(self) -> DeliveryCounts:
@@ -182,15 +188,16 @@ class Producer:
             self._producer.poll(POLL_S)
 
     def _on_error(self, error: KafkaError) -> None:
-        if error.str() != self._error:
-            log.warning(kv("producer error", error=error.str(), fatal=error.fatal()))
-        self._error = error.str()
+        before = self._errors.cause
+        self._errors.note(error)
+        if self._errors.cause != before:
+            log.warning(kv("producer error", error=self._errors.cause, fatal=error.fatal()))
 
     def _on_delivery(self, error: KafkaError | None, on_delivery: OnDelivery | None) -> None:
         with self._lock:
             if error is None:
                 self._delivered += 1
-                self._error = None
+                self._errors.clear()
             else:
                 self._failed[error.name()] += 1
         if on_delivery is not None:

@@ -6,13 +6,13 @@ For `tail`, `rebuild` and training from topics. It commits nothing and so moves 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from types import TracebackType
 from typing import TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from runtime.settings import KafkaSettings
+from streams.wire.connection import ConnectionErrors, ask
 from streams.wire.record import Record
 
 T = TypeVar("T")
@@ -20,7 +20,6 @@ T = TypeVar("T")
 # A consumer must name a group even if it never joins one; rights on the group are not needed.
 _UNUSED_GROUP = "solaris.reader"
 _BATCH_WAIT_S = 0.5
-_ASK_AGAIN_S = 0.1
 # A topic just created, or a broker just lost: a leader is being found.
 _PASSING = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
 _HARMLESS = frozenset({KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN})
@@ -72,7 +71,7 @@ class Reader:
         self._topic = str(topic)  # librdkafka refuses a StrEnum in places
         self._timeout_s = timeout_s
         self._partitions = list(partitions) if partitions is not None else None
-        self._error: str | None = None
+        self._errors = ConnectionErrors()
         self._consumer = Consumer(
             {
                 **settings.librdkafka(),
@@ -82,7 +81,7 @@ class Reader:
                 "auto.offset.reset": "earliest",  # what retention removed while we read is skipped, not fatal
                 "fetch.wait.max.ms": 100,
                 "log_level": 2,
-                "error_cb": self._on_error,
+                "error_cb": self._errors.note,
             }
         )
 
@@ -101,7 +100,7 @@ class Reader:
     def partitions(self) -> list[int]:
         """The partitions this reader reads; raises ReaderError if the topic is missing or hidden."""
         if self._partitions is None:
-            metadata = self._asked(partial(self._consumer.list_topics, self._topic, timeout=self._timeout_s))
+            metadata = self._asked(lambda s: self._consumer.list_topics(self._topic, timeout=s))
             topic = metadata.topics[self._topic]
             if topic.error is not None:
                 raise ReaderError(f"{self._topic}: {topic.error.str()}; create topics with `python -m streams topics`")
@@ -110,11 +109,7 @@ class Reader:
 
     def watermarks(self) -> dict[int, tuple[int, int]]:
         """Oldest offset and end offset (one past the newest record) of each partition, now."""
-        places = {partition: TopicPartition(self._topic, partition) for partition in self.partitions()}
-        return {
-            partition: self._asked(partial(self._consumer.get_watermark_offsets, place, timeout=self._timeout_s))
-            for partition, place in places.items()
-        }
+        return {partition: self._watermark(TopicPartition(self._topic, partition)) for partition in self.partitions()}
 
     def read(self, start: Start | None = None, *, until: Mapping[int, int] | None = None) -> Iterator[Record]:
         """Every record from `start` to `until` (end offsets; default: where the log ends now), partition by partition
@@ -166,7 +161,8 @@ class Reader:
             if messages:
                 last_progress = time.monotonic()
             elif time.monotonic() - last_progress > self._timeout_s:
-                raise ReaderError(f"{self._topic}: no answer for {self._timeout_s:.0f} s ({self._error or 'no error'})")
+                why = self._errors.cause or "no error"
+                raise ReaderError(f"{self._topic}: no answer for {self._timeout_s:.0f} s ({why})")
             if batch:
                 yield batch
                 last_progress = time.monotonic()  # the caller's work is not the broker's silence
@@ -174,7 +170,7 @@ class Reader:
     def _start_offsets(self, start: Start) -> dict[int, int]:
         if isinstance(start, FromTime):
             wanted = [TopicPartition(self._topic, p, start.time_ms) for p in self.partitions()]
-            found = self._asked(lambda: self._consumer.offsets_for_times(wanted, timeout=self._timeout_s))
+            found = self._asked(lambda s: self._consumer.offsets_for_times(wanted, timeout=s))
             highs = {p: high for p, (_, high) in self.watermarks().items()}
             return {tp.partition: tp.offset if tp.offset >= 0 else highs[tp.partition] for tp in found}
         watermarks = self.watermarks()
@@ -183,16 +179,16 @@ class Reader:
         wanted_offsets = start.offsets if isinstance(start, FromOffsets) else {}
         return {p: max(low, wanted_offsets.get(p, low)) for p, (low, _) in watermarks.items()}
 
-    def _asked(self, ask: Callable[[], T]) -> T:
+    def _watermark(self, place: TopicPartition) -> tuple[int, int]:
+        low, high = self._asked(lambda s: self._consumer.get_watermark_offsets(place, timeout=s))
+        return low, high
+
+    def _asked(self, question: Callable[[float], T]) -> T:
         """The answer to a question, asked again while a partition has no leader; raises ReaderError."""
-        deadline = time.monotonic() + self._timeout_s
-        while True:
-            try:
-                return ask()
-            except KafkaException as error:
-                if error.args[0].code() not in _PASSING or time.monotonic() > deadline:
-                    raise self._failure(error.args[0]) from None
-                time.sleep(_ASK_AGAIN_S)
+        try:
+            return ask(question, self._errors, lambda: self._consumer.poll(0), self._timeout_s, _PASSING)
+        except KafkaException as error:
+            raise self._failure(error.args[0]) from None
 
     def _fetch(self, max_messages: int) -> list[Message]:
         """What is there now, or the first that comes; a plain `consume` would always wait for the whole batch."""
@@ -215,11 +211,7 @@ class Reader:
                 raise self._failure(error)
 
     def _failure(self, error: KafkaError) -> ReaderError:
-        detail = f" ({self._error})" if self._error else ""
-        return ReaderError(f"{self._topic}: {error.str()}{detail}")
-
-    def _on_error(self, error: KafkaError) -> None:
-        self._error = error.str()
+        return ReaderError(f"{self._topic}: {self._errors.cause or error.str()}")
 
 
 def _record(message: Message) -> Record:
