@@ -32,6 +32,12 @@ class KafkaSettings:
     def __post_init__(self) -> None:
         if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password):
             raise ValueError(f"security_protocol {self.security_protocol} needs sasl_username and sasl_password")
+        given = [self.ssl_ca_location, self.ssl_certificate_location, self.ssl_key_location]
+        if any(given) and not self.security_protocol.endswith("SSL"):
+            raise ValueError(f"ssl_* locations are set, and security_protocol is {self.security_protocol}")
+        if (self.sasl_username or self.sasl_password) and not self.security_protocol.startswith("SASL"):
+            raise ValueError(f"sasl_username or _password is set, and security_protocol is {self.security_protocol}")
+        check_key_pair(self.ssl_certificate_location, self.ssl_key_location)
 
     def librdkafka(self) -> dict[str, str]:
         """The connection part of a librdkafka configuration."""
@@ -60,10 +66,16 @@ class RedisSettings:
     request_timeout_ms: int = 50  # the ranker's socket timeout; the request's own deadline is outside of it
     agent_timeout_ms: int = 2000  # agents wait longer: they pause and lose nothing
     ssl_ca_location: str | None = None
+    ssl_certificate_location: str | None = None
+    ssl_key_location: str | None = None
 
     def __post_init__(self) -> None:
         if not self.url.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("url must start with redis://, rediss:// or unix://")
+        certificates = (self.ssl_ca_location, self.ssl_certificate_location, self.ssl_key_location)
+        if any(certificates) and not self.url.startswith("rediss://"):
+            raise ValueError("ssl_* locations are set, and url does not start with rediss://")
+        check_key_pair(self.ssl_certificate_location, self.ssl_key_location)
         for name in ("max_connections", "request_timeout_ms", "agent_timeout_ms"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
@@ -96,6 +108,12 @@ def model_name(environ: Mapping[str, str] | None = None) -> str:
         return check_model_name(name)
     except ValueError as error:
         raise SettingsError(f"SOLARIS_MODEL: {error}") from None
+
+
+def check_key_pair(certificate: str | None, key: str | None) -> None:
+    """ValueError if a client certificate stands there without its key, or the other way round."""
+    if (certificate is None) != (key is None):
+        raise ValueError("ssl_certificate_location and ssl_key_location go together")
 
 
 def check_model_name(name: str) -> str:

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol, cast
 
+from runtime.environment import SettingsError
+
 # Name -> one line of help. A command's module is imported only when it is the one asked for: `--help` stays fast.
 COMMANDS = {
     "topics": "create the topics, or check that they are there and right",
@@ -44,6 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     assert command is not None, "argparse has refused every other name"
     try:
         return command.run(args)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # `tail ... | head` has read enough

@@ -48,3 +48,25 @@ def test_a_broken_addresses_file_is_named() -> None:
     Path("var/addresses.json").write_text("{")
     with pytest.raises(ValueError, match=r"var/addresses\.json is not JSON"):
         read_addresses()
+
+
+@pytest.mark.parametrize(
+    ("environ", "named"),
+    [
+        ({"SOLARIS_KAFKA_SSL_CA_LOCATION": "ca.pem"}, "security_protocol is PLAINTEXT"),
+        ({"SOLARIS_KAFKA_SASL_PASSWORD": "secret"}, "security_protocol is PLAINTEXT"),
+        (
+            {"SOLARIS_KAFKA_SECURITY_PROTOCOL": "SSL", "SOLARIS_KAFKA_SSL_KEY_LOCATION": "a.key"},
+            "ssl_certificate_location and ssl_key_location",
+        ),
+    ],
+)
+def test_what_would_be_ignored_on_an_open_connection_is_refused(environ: dict[str, str], named: str) -> None:
+    with pytest.raises(SettingsError, match=named) as refused:
+        kafka_settings(environ)
+    assert "secret" not in str(refused.value)
+
+
+def test_certificates_without_a_tls_address_are_refused() -> None:
+    with pytest.raises(SettingsError, match="rediss://"):
+        redis_settings({"SOLARIS_REDIS_SSL_CA_LOCATION": "ca.pem"})
