@@ -1,6 +1,7 @@
 """Which releases are in use, as this process knows it: the store's word once a second, the bundles loaded."""
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import Callable
@@ -45,6 +46,8 @@ class ReleaseWatcher:
         self._loaded: dict[str, Release] = {}
         self._retry_at_s: dict[str, float] = {}
         self._read_at_s: float | None = None
+        self._told: set[str] = set()  # reasons that the log has since the last answer
+        self.problem: str | None = None  # why the state cannot be read now
         self.state = ReleaseState()
         self.live: Release | None = None
 
@@ -72,8 +75,13 @@ class ReleaseWatcher:
 
     async def refresh(self) -> None:
         """Read the state, load what is new, switch, acknowledge; raises StoreUnavailable."""
-        state = await self._store.read_release(self._model)
-        self._read_at_s = self._clock.monotonic()
+        try:
+            state = await self._store.read_release(self._model)
+        except (StoreUnavailable, StoreRefused) as error:
+            self._tell(error)
+            raise
+        self.problem, self._read_at_s = None, self._clock.monotonic()
+        self._told.clear()
         if state.live is None and self.state.live is not None:
             log.warning(kv("release state lost, keeping the last known", live=self.state.live))
             return
@@ -89,14 +97,19 @@ class ReleaseWatcher:
     async def run(self) -> None:
         """Refresh for ever; what the store cannot say now it says later."""
         while True:
-            try:
+            with contextlib.suppress(StoreUnavailable, StoreRefused):  # `refresh` has said so
                 await self.refresh()
-            except (StoreUnavailable, StoreRefused) as error:
-                log.debug(kv("release state not read", error=error))
             await asyncio.sleep(POLL_S)
 
     def close(self) -> None:
         self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _tell(self, error: StoreUnavailable | StoreRefused) -> None:
+        self.problem = str(error)
+        reason = error.reason if isinstance(error, StoreUnavailable) else "refused"
+        if reason not in self._told:
+            self._told.add(reason)
+            log.warning(kv("release state cannot be read, trying on", error=error))
 
     def _switch(self, release: Release) -> None:
         if release is not self.live:

@@ -101,7 +101,9 @@ class RankerApp:
             await self.stop(tasks)
 
     def _no_release(self) -> str | None:
-        return None if self.watcher.live is not None else "no release is loaded"
+        if self.watcher.live is not None:
+            return None
+        return f"no release is loaded: {self.watcher.problem}" if self.watcher.problem else "no release is loaded"
 
     def _note_end(self, task: "asyncio.Task[None]") -> None:
         if self._stopping:
