@@ -83,18 +83,12 @@ class Kafka:
         """
         ensure_jars(self.jars, locked_jars())
         self._log_folder.mkdir(parents=True, exist_ok=True)
-        self._settings_file.write_text(
-            _SETTINGS.format(
-                host=LOOPBACK,
-                port=self.port,
-                controller_port=self.controller_port,
-                log_folder=self._log_folder.resolve(),
-            )
-        )
+        self._settings_file.write_text(self.settings())
         if (self._log_folder / "meta.properties").exists():
             return
         cluster_id = base64.urlsafe_b64encode(b"\0" + uuid.uuid4().bytes[1:]).decode().rstrip("=")  # never begins "-"
         tool = [*self._java(), "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._settings_file)]
+        tool += self.format_options()
         answer = subprocess.run(tool, capture_output=True, text=True, timeout=FORMAT_TIMEOUT_S, check=False)
         if answer.returncode != 0:
             raise ServerError(f"Kafka could not format {self._log_folder}:\n{answer.stdout}{answer.stderr}")
@@ -103,9 +97,26 @@ class Kafka:
         """Call `prepare` before."""
         return [*self._java(), "kafka.Kafka", str(self._settings_file)]
 
+    def settings(self) -> str:
+        """The text of server.properties."""
+        return _SETTINGS.format(
+            host=LOOPBACK,
+            port=self.port,
+            controller_port=self.controller_port,
+            log_folder=self._log_folder.resolve(),
+        )
+
+    def format_options(self) -> list[str]:
+        """What the data folder is formatted with beyond the settings."""
+        return []
+
+    def client_config(self) -> dict[str, str]:
+        """How a client of ours connects, in librdkafka's names."""
+        return {"bootstrap.servers": self.bootstrap}
+
     def is_ready(self) -> bool:
         """Whether it lists its topics and takes a record; an open port alone means nothing."""
-        config = {"bootstrap.servers": self.bootstrap, "log_level": 0, "error_cb": lambda error: None}
+        config: dict[str, object] = {**self.client_config(), "log_level": 0, "error_cb": lambda error: None}
         admin = AdminClient(config)
         try:
             admin.list_topics(timeout=ANSWER_TIMEOUT_S)

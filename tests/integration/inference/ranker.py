@@ -39,8 +39,8 @@ class RankerProcess:
     def url(self) -> str:
         return f"http://{LOOPBACK}:{self.port}"
 
-    def start(self) -> "RankerProcess":
-        """Start it and wait until it is ready."""
+    def start(self, *, wait: bool = True) -> "RankerProcess":
+        """Start it, and wait until it is ready unless told otherwise."""
         self.port = free_port()
         env = {
             "SOLARIS_KAFKA_BOOTSTRAP": self.kafka,
@@ -53,17 +53,23 @@ class RankerProcess:
         with log.open("ab") as output:
             self.child = Child([sys.executable, "-m", "inference", "serve"], env=env, output=output, cwd=ROOT)
         deadline = time.monotonic() + READY_S
-        while not self.is_ready():
+        while wait and not self.is_ready():
             if self.child.status is not None or time.monotonic() > deadline:
                 raise AssertionError(f"the ranker is not ready, status {self.child.status}:\n{tail(log)}")
             time.sleep(0.1)
         return self
 
     def is_ready(self) -> bool:
+        answer = self.readiness()
+        return answer is not None and answer[0] == 200
+
+    def readiness(self) -> tuple[int, str] | None:
+        """Status and body of /readyz; None while nobody answers."""
         try:
-            return httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200
+            answer = httpx.get(f"{self.url}/readyz", timeout=2)
         except httpx.HTTPError:
-            return False
+            return None
+        return answer.status_code, answer.text
 
     def metric(self, name: str) -> float:
         """The sample with exactly this name and labels; 0 if there is none."""
