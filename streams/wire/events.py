@@ -159,11 +159,34 @@ class UserMiss(Event, frozen=True, kw_only=True, omit_defaults=True):
     version: ModelName
 
 
+class ReleaseVersion(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One version of a model: where its bundle is, and when it was staged, went live and was replaced."""
+
+    version: ModelName
+    location: str
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    staged_ms: TimeMs | None = None
+    live_ms: TimeMs | None = None
+    replaced_ms: TimeMs | None = None
+
+
+class ReleasesKept(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """All versions of a model that are in use, by what they are used for."""
+
+    live: ReleaseVersion | None = None
+    staged: ReleaseVersion | None = None
+    previous: ReleaseVersion | None = None
+
+
 class ModelRelease(Event, frozen=True, kw_only=True, omit_defaults=True):
-    """One entry in the log of releases: a version became staged or live, or was retired."""
+    """One entry in the log of releases: a version became staged or live, or was retired.
+
+    `kept` is the whole state after it, since the topic is compacted by model: its last record must say everything.
+    """
 
     model: ModelName
     version: ModelName
     state: Literal["staged", "live", "retired"]
     location: str
     sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    kept: ReleasesKept | None = None  # none: written before there was this field

@@ -11,6 +11,8 @@ from streams.wire.events import (
     ItemUpdate,
     ModelRelease,
     PairRequest,
+    ReleasesKept,
+    ReleaseVersion,
     RequestedPair,
     Retrieval,
     ServedItem,
@@ -88,19 +90,25 @@ slates = st.builds(
             source=st.sampled_from(["pair", "aggregate", "neighbour", "default"]),
             age_ms=st.none() | whole,
             rev=st.integers(0, 1 << 53),
+            explored=st.booleans(),
         ),
         max_size=3,
     ),
 )
 item_misses = st.builds(ItemMiss, **_identity, **_release, item_id=ids)
 user_misses = st.builds(UserMiss, **_identity, **_release, user_id=ids)
+digests = st.from_regex(r"\A[0-9a-f]{64}\Z")
+versions = st.none() | st.builds(
+    ReleaseVersion, version=names, location=text, sha256=digests, staged_ms=st.none() | times, live_ms=st.none() | times
+)
 releases = st.builds(
     ModelRelease,
     **_identity,
     **_release,
     state=st.sampled_from(["staged", "live", "retired"]),
     location=text,
-    sha256=st.from_regex(r"\A[0-9a-f]{64}\Z"),
+    sha256=digests,
+    kept=st.none() | st.builds(ReleasesKept, live=versions, staged=versions, previous=versions),
 )
 
 EVENTS: dict[Topic, st.SearchStrategy[Event]] = {
