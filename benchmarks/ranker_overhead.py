@@ -9,7 +9,7 @@ import asyncio
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -33,6 +33,9 @@ READY_S = 60.0
 IN_PROCESS, PIPELINE = "ranker, request handled in process", "one redis-py pipeline (asyncio)"
 BLOCKING = "one redis-py pipeline (blocking)"
 OVER_HTTP, BESIDE_HTTP = "ranker, over HTTP on loopback", "one redis-py pipeline (blocking), beside HTTP"
+
+BETWEEN = "between the stages: admission, routing, building the answer"
+AROUND = "around them: HTTP routing, metrics, encoding the answer"
 
 Samples = dict[str, list[list[float]]]  # by what was measured, one list of milliseconds a repeat
 
@@ -82,7 +85,14 @@ def measure(args: argparse.Namespace) -> Figure:
                     "asyncio client, as in the ranker. A blocking client is faster and serves one caller."
                 ],
             ),
-            _parts(stages, samples[IN_PROCESS]),
+            Table(
+                ["stage", "ms, median"],
+                [
+                    [name, Spread.over([float(np.median(values)) for values in repeats]).text(3)]
+                    for name, repeats in stages.items()
+                ],
+                "Where the time goes, in process",
+            ),
         ],
         raw={"ms": samples, "stages_ms": stages},
     )
@@ -109,7 +119,7 @@ async def _in_process(
                 answer = await post(asgi, "/v1/rank", world.body)
                 ranked.append((time.perf_counter() - started) * 1000)
                 app.reporter.drain()
-                for name, ms in world.check(answer).items():
+                for name, ms in _parts_of(world.check(answer), ranked[-1]).items():
                     parts[name].append(ms)
             samples[PIPELINE].append(piped[-num_requests:])
             samples[BLOCKING].append(blocked[-num_requests:])
@@ -191,14 +201,7 @@ async def _timed(call: Callable[[], Awaitable[object]]) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def _parts(stages: dict[str, list[list[float]]], whole: Sequence[Sequence[float]]) -> Table:
-    """Where the time goes, as the ranker's own stages say; what they leave is the edge and the answer."""
-    medians = {name: Spread.over([float(np.median(values)) for values in repeats]) for name, repeats in stages.items()}
-    total = float(np.median([np.median(values) for values in whole]))
-    known = sum(spread.median for name, spread in medians.items() if name != "total")
-    rows = [[name, spread.text(3)] for name, spread in medians.items() if name != "total"]
-    return Table(
-        ["stage", "ms, median"],
-        [*rows, ["the rest: routing, headers, building and encoding the answer", f"{total - known:.3f}"]],
-        "Where the time goes, in process",
-    )
+def _parts_of(stages: dict[str, float], whole: float) -> dict[str, float]:
+    """One request's milliseconds: the ranker's own stages, and what they leave of it."""
+    parts = {name: ms for name, ms in stages.items() if name != "total"}
+    return parts | {BETWEEN: stages["total"] - sum(parts.values()), AROUND: whole - stages["total"]}

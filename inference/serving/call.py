@@ -29,7 +29,7 @@ class Call:
     items: list[ItemId]  # of the candidates, in their order
     release: Release
     deadline: Deadline
-    hydration: Hydration
+    hydration: Hydration = field(init=False)  # from the stage of this name on
     variant: str = ""
     reasons: list[Reason] = field(default_factory=list)
     stages_s: dict[str, float] = field(default_factory=dict)

@@ -131,7 +131,6 @@ class Ranker:
             [ItemId(candidate.item_id) for candidate in request.candidates],
             release,
             Deadline.after(self._clock, arrived_s, deadline_ms, settings.reserve_ms),
-            nothing(len(request.candidates), release.manifest),
         )
         call.took("decode", call.deadline.elapsed_s())
         if self._watcher.stale:
@@ -152,11 +151,11 @@ class Ranker:
             try:
                 async with asyncio.timeout(call.deadline.usable_s()):
                     found = await self._store.hydrate(manifest.model_version, call.user, call.items)
-            except (StoreUnavailable, StoreRefused) as error:
-                log.debug(kv("not hydrated", error=error))
-                raise Fallback(Reason.STORE_UNAVAILABLE) from None
-            except TimeoutError:
-                raise Fallback(Reason.HYDRATE_LATE) from None
+            except (StoreUnavailable, StoreRefused, TimeoutError) as error:
+                log.debug(kv("not hydrated", error=repr(error)))
+                call.hydration = nothing(len(call.items), manifest)
+                is_late = isinstance(error, TimeoutError)
+                raise Fallback(Reason.HYDRATE_LATE if is_late else Reason.STORE_UNAVAILABLE) from None
             call.hydration = hydrate_items(found, call.items, manifest, self._clock.now_ms())
         # Only hydrations that came count, and without the user's tower: a store that hangs or a tower that is late
         # must lead to fallbacks, not to refusals.

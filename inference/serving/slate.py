@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import nan
 from typing import Literal
 
 import numpy as np
@@ -130,4 +131,4 @@ def _item_facts(candidate: OfferedItem, hydration: Hydration, index: int) -> Ite
 
 def _bids(candidates: Sequence[OfferedItem]) -> NDArray[np.float64]:
     """[N], NaN where there is none."""
-    return np.array([candidate.bid for candidate in candidates], np.float64)
+    return np.array([nan if candidate.bid is None else candidate.bid for candidate in candidates], np.float64)
