@@ -1,0 +1,1 @@
+"""Many small linears of different widths over the same rows, in one launch (horizontal fusion)."""
