@@ -18,6 +18,7 @@ MAX_INTEGER: Final = 1 << 53
 _STAMP: Final = struct.Struct("<QQ")  # computed_ms and expires_ms
 _STAMP_AT: Final = 32
 _REV_WEIGHTS: Final = np.arange(1, 16, 2, dtype=np.uint16)
+_IDENTITY: Final = np.uint64(0x0000_00FF_00FF_FFFF)  # of the first word: magic, format and kind
 LEFT_OUT: Final = (4, 5, 7)  # words of computed_ms, expires_ms and the checksum
 
 HEADER: Final = np.dtype(
@@ -77,6 +78,14 @@ def rev_of(row: bytes | None) -> int:
 def width_of(row: bytes) -> int:
     """Number of values that the header claims."""
     return int.from_bytes(row[8:12], "little")
+
+
+def claims(head: NDArray[np.uint64], kind: RowKind, tag: int, width: int) -> NDArray[np.bool_]:
+    """Whether each header, words [N, 8], says that it is one of ours, of this kind, release and width [N]."""
+    ours, tag_and_width = MAGIC | FORMAT << 16 | kind << 32, width | tag << 32
+    says: NDArray[np.bool_] = (head[:, 0] & _IDENTITY) == np.uint64(ours)
+    says &= head[:, 1] == np.uint64(tag_and_width)
+    return says
 
 
 def rev_check(rev: NDArray[np.uint64]) -> NDArray[np.uint16]:

@@ -41,6 +41,7 @@ from cache.header import (
     MAX_INTEGER,
     PADDING,
     RowKind,
+    claims,
     rev_check,
     rev_of,
     stamped,
@@ -118,20 +119,16 @@ def decode_rows(
     rows: Sequence[bytes | None], kind: RowKind, release: ModelVersion, width: int, now_ms: int
 ) -> DecodedRows:
     """Decode rows of one kind and release, W = `width`; never raises on their content, whatever it is."""
-    decoded = _absent(len(rows), width)
-    layouts = _layouts(width)
-    for length in {len(row) for row in rows if row is not None}:
-        found = [row for row in rows if row is not None and len(row) == length]
-        places: slice | NDArray[np.intp] = slice(None)  # mostly it is all of them
-        if len(found) < len(rows):
-            places = np.array([index for index, row in enumerate(rows) if row is not None and len(row) == length])
-        if length not in layouts:
-            decoded.corrupt[places] = True
-            continue
-        words = np.frombuffer(b"".join(found), "<u8").reshape(len(found), -1)
-        part = _decode_equal(words, layouts[length], kind, version_tag(release), width, now_ms)
+    lengths = {None if row is None else len(row) for row in rows}
+    if len(lengths) == 1 and None not in lengths:  # mostly, and then nothing is put into place
+        return _decode_equal(rows, kind, release, width, now_ms)
+    decoded = _none_of(len(rows), width)
+    for length in lengths - {None}:
+        places = [index for index, row in enumerate(rows) if row is not None and len(row) == length]
+        part = _decode_equal([rows[index] for index in places], kind, release, width, now_ms)
+        indices = np.array(places, np.intp)
         for name in _ARRAYS:
-            getattr(decoded, name)[places] = getattr(part, name)
+            getattr(decoded, name)[indices] = getattr(part, name)
     return decoded
 
 
@@ -168,43 +165,55 @@ def _packed(
 
 
 def _decode_equal(
-    words: NDArray[np.uint64], dtypes: Sequence[RowDtype], kind: RowKind, tag: int, width: int, now_ms: int
+    rows: Sequence[bytes | None], kind: RowKind, release: ModelVersion, width: int, now_ms: int
 ) -> DecodedRows:
-    """Decode rows of equal length, words [N, length / 8], that can only be of these dtypes (none: of width zero)."""
+    """Decode N > 0 rows of equal length, none of them None."""
+    joined, n = b"".join([row for row in rows if row is not None]), len(rows)
+    dtypes = _layouts(width).get(len(joined) // n)
+    if dtypes is None:
+        decoded = _none_of(n, width)
+        decoded.corrupt[:] = True
+        return decoded
+    words = np.frombuffer(joined, "<u8").reshape(n, -1)
     head = np.ascontiguousarray(words[:, : HEADER_BYTES // 8])
     header, numbers = head.view(HEADER)[:, 0], head.T[2:6].copy()  # rev, as_of_ms, computed_ms, expires_ms
-    sound = (header["magic"] == MAGIC) & (header["format"] == FORMAT) & (header["kind"] == kind)
-    sound &= (header["version_tag"] == tag) & (header["width"] == (width if dtypes else 0))
-    sound &= np.isfinite(header["scale"]) & np.isfinite(header["offset"])
+    sound = claims(head, kind, version_tag(release), width if dtypes else 0)
+    sound &= np.isfinite(head.view("<f4")[:, 12:14]).all(axis=1)  # scale and offset
     sound &= np.bitwise_or.reduce(numbers) < MAX_INTEGER  # a power of two: whatever is not below sets a higher bit
     sound &= header["checksum"] == checksum(words, LEFT_OUT)
     of_dtype = {dtype: header["dtype"] == dtype for dtype in dtypes}
     if dtypes:
         sound &= np.logical_or.reduce(list(of_dtype.values()))
     expired = sound & (numbers[3] != 0) & (numbers[3] <= max(now_ms, 0))
-    usable = sound & ~expired
-    values, data = np.zeros((len(words), width), np.float32), words.view(np.uint8)[:, HEADER_BYTES:]
-    for dtype, mask in of_dtype.items():
-        if (chosen := usable & mask).any():
-            rows = slice(None) if chosen.all() else chosen  # nothing is copied when it is all of them
-            scale, offset = header["scale"][rows], header["offset"][rows]
-            values[rows] = dequantise(data[rows, : num_bytes(dtype, width)], dtype, width, scale, offset)
-    none = np.zeros(len(words), np.bool_)
-    rev, as_of_ms, computed_ms, expires_ms = np.where(sound, numbers, 0).astype(np.int64)
+    usable, never = sound & ~expired, np.zeros(n, np.bool_)
+    data = words.view(np.uint8)[:, HEADER_BYTES:]
     return DecodedRows(
-        values,
-        usable if dtypes else none,
-        none if dtypes else usable,
+        _values(data, header, {dtype: usable & mask for dtype, mask in of_dtype.items()}, width),
+        usable if dtypes else never,
+        never if dtypes else usable,
         ~sound,
         expired,
-        rev,
-        as_of_ms,
-        computed_ms,
-        expires_ms,
+        *np.where(sound, numbers, 0).astype(np.int64),
     )
 
 
-def _absent(n: int, width: int) -> DecodedRows:
+def _values(
+    data: NDArray[np.uint8], header: NDArray[np.void], chosen: dict[RowDtype, NDArray[np.bool_]], width: int
+) -> NDArray[np.float32]:
+    """Values [N, W] of the rows that are chosen as of a dtype, zeros elsewhere."""
+    for dtype, mask in chosen.items():
+        if mask.all():  # mostly, and then nothing is put into place
+            return dequantise(data[:, : num_bytes(dtype, width)], dtype, width, header["scale"], header["offset"])
+    values = np.zeros((len(data), width), np.float32)
+    for dtype, mask in chosen.items():
+        if not mask.any():
+            continue
+        used, scale, offset = data[mask, : num_bytes(dtype, width)], header["scale"][mask], header["offset"][mask]
+        values[mask] = dequantise(used, dtype, width, scale, offset)
+    return values
+
+
+def _none_of(n: int, width: int) -> DecodedRows:
     flags, numbers = np.zeros((4, n), np.bool_), np.zeros((4, n), np.int64)
     return DecodedRows(np.zeros((n, width), np.float32), *flags, *numbers)
 
