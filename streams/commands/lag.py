@@ -16,6 +16,7 @@ from streams.lag.history import LagHistory
 from streams.lag.reader import LagReader
 from streams.lag.report import GroupLag, LagReport
 from streams.lag.rules import Verdict
+from streams.lag.seconds import in_words
 from streams.lag.settings import LagSettings
 from streams.wire.topics import Topic
 
@@ -27,8 +28,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "lag",
         description="Show how far each consumer group is behind: records not committed yet, how long the oldest has "
-        "been waiting, and a verdict (ok, slow, stalled, stopped) from how both move. A healthy agent shows a lag of "
-        "its rate times the commit interval. Without --serve, status 1 if one of our agents is stalled or stopped.",
+        "been waiting, and a verdict from how both move: ok, absent (nothing waits, and nobody is there to read), "
+        "slow, stalled or stopped. A healthy agent shows a lag of its rate times the commit interval. Without --serve, "
+        "status 1 if one of our agents is absent, stalled or stopped.",
     )
     parser.add_argument("--watch-s", type=float, default=3.0, metavar="S", help="look this long before judging (3)")
     parser.add_argument("--partitions", action="store_true", help="a line for each partition as well")
@@ -39,7 +41,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    """Status 0; 1 if one of our agents is stalled or stopped; 2 if the broker cannot be asked."""
+    """Status 0; 1 if one of our agents is absent, stalled or stopped; 2 if the broker cannot be asked."""
     settings = load(LagSettings, "SOLARIS_LAG")
     if args.serve:
         from streams.lag.server import serve
@@ -76,21 +78,21 @@ def watch(kafka: KafkaSettings, watch_s: float, timeout_s: float) -> LagReport:
 
 
 def status(report: LagReport) -> int:
-    """1 if one of our agents is stalled or stopped; other groups on the broker are not ours to judge."""
-    bad = (Verdict.STALLED, Verdict.STOPPED)
+    """1 if one of our agents is absent, stalled or stopped; other groups on the broker are not ours to judge."""
+    bad = (Verdict.ABSENT, Verdict.STALLED, Verdict.STOPPED)
     return int(any(group.verdict in bad for group in report.groups if group.group in AGENT_TOPICS))
 
 
 def table(report: LagReport, *, partitions: bool = False) -> str:
     """The report as aligned lines."""
-    header = ("group", "verdict", "lag", "waiting", "members", "topics behind")
+    header = ("group", "verdict", "lag (records)", "oldest waiting", "members", "lag by topic")
     rows = [header]
     for group in report.groups:
-        seconds = _duration(group.seconds)
+        seconds = in_words(group.seconds)
         rows.append((group.group, group.verdict, str(group.lag), seconds, str(group.num_members), _behind(group)))
         if partitions:
             rows += [
-                (f"  {p.topic}/{p.partition}", p.verdict, str(p.lag), _duration(p.seconds), "", "")
+                (f"  {p.topic}/{p.partition}", p.verdict, str(p.lag), in_words(p.seconds), "", "")
                 for p in group.partitions
             ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
@@ -106,13 +108,3 @@ def _behind(group: GroupLag) -> str:
     order = {topic.value: index for index, topic in enumerate(Topic)}
     behind = sorted((topic for topic, lag in lags.items() if lag), key=lambda topic: order.get(topic, len(order)))
     return ", ".join(f"{topic} {lags[topic]}" for topic in behind)
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "?"
-    if seconds == 0:
-        return "none"
-    if seconds < 120:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from streams.lag.groups import AGENT_TOPICS
 from streams.lag.observed_ends import ObservedEnds
 from streams.lag.report import GroupLag, LagReport, PartitionLag
-from streams.lag.rules import Reading, judge, worst
+from streams.lag.rules import Reading, judge, judge_group
 from streams.lag.snapshot import GroupState, PartitionState, Place, Snapshot
 
 Waiting = tuple[Place, int]  # a partition and the offset of the next record to read there
@@ -65,7 +65,11 @@ class LagHistory:
         known = [partition.seconds for partition in partitions if partition.seconds is not None]
         return GroupLag(
             group=name,
-            verdict=worst(partition.verdict for partition in partitions),
+            verdict=judge_group(
+                [partition.verdict for partition in partitions],
+                [self._windows[name, place] for place in places],
+                group.num_members,
+            ),
             lag=total,
             seconds=max(known) if known else (None if partitions else 0.0),
             state=group.state,

@@ -133,7 +133,7 @@ def _verdict_families(report: LagReport) -> Iterator[GaugeMetricFamily]:
     )
     verdicts = _gauge(
         "solaris_consumergroup_verdict",
-        "1 for the verdict that holds: ok, slow, stalled, stopped.",
+        "1 for the verdict that holds: ok, absent, slow, stalled, stopped.",
         ("consumergroup", "verdict"),
     )
     last = _gauge("solaris_lag_last_read_timestamp_seconds", "When the figures were read, since the epoch.")

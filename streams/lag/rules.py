@@ -8,8 +8,9 @@ A partition, over its window (oldest reading first), is
 4. **slow** if over a whole window its lag never shrank and has grown;
 5. **ok** otherwise.
 
-A group is as bad as its worst partition. A healthy agent shows a lag of rate x commit interval, so a lag alone is no
-fault. A rewound offset counts as moved.
+A group is as bad as its worst partition, and **absent** if all are ok but nobody was a member at any reading and no
+offset moved: nothing waits, and nobody would read it. A healthy agent shows a lag of rate x commit interval, so a lag
+alone is no fault. A rewound offset counts as moved.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,6 +23,7 @@ class Verdict(StrEnum):
     """From best to worst."""
 
     OK = "ok"
+    ABSENT = "absent"
     SLOW = "slow"
     STALLED = "stalled"
     STOPPED = "stopped"
@@ -30,6 +32,7 @@ class Verdict(StrEnum):
 SEVERITY = {verdict: level for level, verdict in enumerate(Verdict)}
 MEANING = {
     Verdict.OK: "keeps up",
+    Verdict.ABSENT: "nothing waits, and nobody is there to read",
     Verdict.SLOW: "reads, but falls further behind",
     Verdict.STALLED: "has members, but its offset does not move",
     Verdict.STOPPED: "nobody reads what is waiting",
@@ -61,6 +64,18 @@ def judge(window: Sequence[Reading], window_s: float) -> Verdict:
     return Verdict.OK
 
 
+def judge_group(verdicts: Iterable[Verdict], windows: Iterable[Sequence[Reading]], num_members: int) -> Verdict:
+    """The verdict on a group from those on its partitions, their windows, and its members now."""
+    verdict = worst(verdicts)
+    if verdict is Verdict.OK and num_members == 0 and all(_nobody_came(window) for window in windows):
+        return Verdict.ABSENT
+    return verdict
+
+
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """The verdict on a group from those on its partitions; ok without any."""
+    """The worst of some verdicts; ok without any."""
     return max(verdicts, key=SEVERITY.__getitem__, default=Verdict.OK)
+
+
+def _nobody_came(window: Sequence[Reading]) -> bool:
+    return all(reading.num_members == 0 and reading.committed == window[0].committed for reading in window)

@@ -18,3 +18,16 @@ def seconds_behind(ends: Sequence[tuple[float, int]], offset: int, now_s: float)
     (earlier_s, earlier_end), (later_s, later_end) = ends[after - 1], ends[after]
     share = (offset + 1 - earlier_end) / (later_end - earlier_end)
     return max(0.0, now_s - (earlier_s + share * (later_s - earlier_s)))
+
+
+def in_words(seconds: float | None) -> str:
+    """A waiting time as a person reads it: `-` where nothing waits, `?` where it is not known."""
+    if seconds is None:
+        return "?"
+    if seconds == 0:
+        return "-"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -78,7 +78,12 @@ def test_the_page_shows_our_agents_and_a_sparkline_for_each(page: Page) -> None:
     page.wait_for_selector("tr[data-group='solaris.user-refresh']")
     rows = page.locator("tr[data-group^='solaris.']")
     names = [rows.nth(index).get_attribute("data-group") for index in range(rows.count())]
-    assert names == ["solaris.user-refresh", "solaris.item-inference", "solaris.speculation", "solaris.pair-inference"]
+    assert set(names) == {
+        "solaris.user-refresh",
+        "solaris.item-inference",
+        "solaris.speculation",
+        "solaris.pair-inference",
+    }
     assert page.locator("tr[data-group^='solaris.'] svg polyline").count() == 4
     assert not page.locator("#trouble").is_visible()
 
@@ -113,6 +118,29 @@ def test_a_group_opens_to_its_partitions_and_stays_open_while_the_page_refreshes
     assert button.get_attribute("aria-expanded") == "true"
     button.click()
     page.wait_for_selector("tr.partition", state="detached")
+
+
+def test_the_page_puts_the_worst_first_and_gives_each_sparkline_its_scale(page: Page) -> None:
+    page.wait_for_selector("tr[data-group='solaris.user-refresh']")
+    order = ["stopped", "stalled", "slow", "absent", "ok"]
+    shown = page.locator("tr[data-group]").evaluate_all("rows => rows.map(row => row.dataset.verdict)")
+    assert shown == sorted(shown, key=order.index)
+    assert page.locator("tr[data-group] .trend div").first.inner_text().startswith("0 to ")
+
+
+def test_the_page_fits_a_phone(page: Page) -> None:
+    before = page.viewport_size
+    page.set_viewport_size({"width": 390, "height": 844})
+    button = page.locator("tr[data-group='solaris.pair-inference'] button")
+    button.click()
+    page.wait_for_selector("tr.partition")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert (
+        page.locator("tr[data-group] td.number").first.evaluate("cell => getComputedStyle(cell, '::before').content")
+        == '"Lag (records)"'
+    )
+    button.click()
+    page.set_viewport_size(before or {"width": 1280, "height": 720})
 
 
 def test_the_monitor_answers_its_endpoints(address: str) -> None:

@@ -13,7 +13,8 @@ def group(name: str, verdict: Verdict, lag: int = 60, seconds: float | None = 3.
 
 
 @pytest.mark.parametrize(
-    ("verdict", "expected"), [(Verdict.OK, 0), (Verdict.SLOW, 0), (Verdict.STALLED, 1), (Verdict.STOPPED, 1)]
+    ("verdict", "expected"),
+    [(Verdict.OK, 0), (Verdict.SLOW, 0), (Verdict.ABSENT, 1), (Verdict.STALLED, 1), (Verdict.STOPPED, 1)],
 )
 def test_the_status_tells_whether_one_of_our_agents_is_at_rest(verdict: Verdict, expected: int) -> None:
     assert status(LagReport(0.0, (group("solaris.user-refresh", verdict),))) == expected
@@ -22,7 +23,15 @@ def test_the_status_tells_whether_one_of_our_agents_is_at_rest(verdict: Verdict,
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.0, "none"), (0.25, "0.2 s"), (119.9, "119.9 s"), (600.0, "10 min"), (9000.0, "2.5 h"), (None, "?")],
+    [
+        (0.0, "-"),
+        (0.25, "0.2 s"),
+        (100.0, "100 s"),
+        (119.9, "120 s"),
+        (600.0, "10 min"),
+        (9000.0, "2.5 h"),
+        (None, "?"),
+    ],
 )
 def test_waiting_times_are_readable(seconds: float | None, text: str) -> None:
     line = table(LagReport(0.0, (group("g", Verdict.OK, seconds=seconds),))).splitlines()[1]
@@ -32,9 +41,9 @@ def test_waiting_times_are_readable(seconds: float | None, text: str) -> None:
 def test_the_table_is_aligned_and_names_the_topics_behind() -> None:
     report = LagReport(0.0, (group("solaris.item-inference", Verdict.STOPPED), group("g", Verdict.OK, 0, 0.0)))
     assert table(report, partitions=True).splitlines() == [
-        "group                     verdict  lag  waiting  members  topics behind",
-        "solaris.item-inference    stopped  60   3.2 s    0        reco.item.updates.v1 60",
-        "  reco.item.updates.v1/3  stopped  60   3.2 s",
-        "g                         ok       0    none     0",
-        "  reco.item.updates.v1/3  ok       0    none",
+        "group                     verdict  lag (records)  oldest waiting  members  lag by topic",
+        "solaris.item-inference    stopped  60             3.2 s           0        reco.item.updates.v1 60",
+        "  reco.item.updates.v1/3  stopped  60             3.2 s",
+        "g                         ok       0              -               0",
+        "  reco.item.updates.v1/3  ok       0              -",
     ]

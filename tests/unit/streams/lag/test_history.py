@@ -87,7 +87,7 @@ def test_an_agent_that_never_ran_shows_its_backlog_as_stopped() -> None:
     assert [group.group for group in report.groups] == list(AGENT_TOPICS)
     verdicts = {group.group: (group.verdict, group.lag) for group in report.groups}
     assert verdicts["solaris.item-inference"] == (Verdict.STOPPED, 9)
-    assert verdicts["solaris.pair-inference"] == (Verdict.OK, 0)
+    assert verdicts["solaris.pair-inference"] == (Verdict.ABSENT, 0)
 
 
 def test_groups_and_topics_that_are_gone_are_forgotten() -> None:

@@ -82,7 +82,7 @@ def test_exactly_one_verdict_holds_for_each_group() -> None:
             for (name, labels), value in found.items()
             if name == "solaris_consumergroup_verdict" and ("consumergroup", group) in labels
         }
-        assert set(verdicts) == {"ok", "slow", "stalled", "stopped"}
+        assert set(verdicts) == {"ok", "absent", "slow", "stalled", "stopped"}
         assert sum(verdicts.values()) == 1
 
 

@@ -58,7 +58,7 @@ async def test_the_json_names_each_group_with_lag_and_verdict(client: httpx.Asyn
     (group,) = body["groups"]
     assert (group["group"], group["lag"], group["verdict"]) == ("<g>", 60, "stopped")
     assert body["error"] is None
-    assert set(body["meaning"]) == {"ok", "slow", "stalled", "stopped"}
+    assert set(body["meaning"]) == {"ok", "absent", "slow", "stalled", "stopped"}
 
 
 async def test_ready_only_while_the_broker_answers_and_the_old_figures_stay(

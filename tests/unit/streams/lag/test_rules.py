@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.lag.rules import SEVERITY, Reading, Verdict, judge, worst
+from streams.lag.rules import SEVERITY, Reading, Verdict, judge, judge_group, worst
 
 WINDOW_S = 10.0
 
@@ -81,3 +81,18 @@ def test_the_size_of_a_lag_changes_nothing(rows: list[Reading], factor: int) -> 
 @given(st.lists(st.sampled_from(Verdict)))
 def test_a_group_is_as_bad_as_its_worst_partition(verdicts: list[Verdict]) -> None:
     assert SEVERITY[worst(verdicts)] == max((SEVERITY[verdict] for verdict in verdicts), default=0)
+
+
+def test_a_group_that_nobody_joined_and_nothing_waits_for_is_absent() -> None:
+    idle = window(*[(5, 0)] * 3, num_members=0)
+    assert judge_group([Verdict.OK], [idle], 0) == Verdict.ABSENT
+    assert judge_group([], [], 0) == Verdict.ABSENT
+    assert judge_group([Verdict.OK], [window(*[(5, 0)] * 3)], 1) == Verdict.OK
+    assert judge_group([Verdict.OK, Verdict.STOPPED], [idle, idle], 0) == Verdict.STOPPED
+
+
+def test_a_group_is_not_absent_while_it_moves_or_just_after_its_members_left() -> None:
+    idle, moving = window(*[(5, 0)] * 3, num_members=0), window((5, 0), (6, 0), (7, 0), num_members=0)
+    assert judge_group([Verdict.OK] * 2, [idle, moving], 0) == Verdict.OK
+    left = [*window(*[(5, 0)] * 2), Reading(4.0, 5, 0, 0)]
+    assert judge_group([Verdict.OK], [left], 0) == Verdict.OK
