@@ -170,6 +170,21 @@ def test_empty_row_of_another_release_is_corrupt_and_an_old_one_expires() -> Non
     assert not old.empty[0]
 
 
+def test_rows_of_equal_length_in_different_states_decode_each_in_its_place() -> None:
+    values = np.arange(16, dtype=np.float32)[None] * 2.0**-7
+    [fp8] = encode_rows(RowKind.ITEM, RELEASE, values, rev=[1], as_of_ms=[0], dtype=RowDtype.FP8)
+    [int8] = encode_rows(RowKind.ITEM, RELEASE, values, rev=[2], as_of_ms=[0], dtype=RowDtype.INT8)
+    rows = [fp8, int8, stamped(fp8, 1, 5), int8[:-1] + b"\x00"]
+    decoded = decode_rows(rows, RowKind.ITEM, RELEASE, 16, now_ms=5)
+    assert decoded.present.tolist() == [True, True, False, False]
+    assert decoded.expired.tolist() == [False, False, True, False]
+    assert decoded.corrupt.tolist() == [False, False, False, True]
+    assert decoded.rev.tolist() == [1, 2, 1, 0]
+    assert np.abs(decoded.values[:2] - values).max() < 0.01
+    assert not decoded.values[2:].any()
+    assert not decoded.empty.any()
+
+
 def test_no_rows_decode_to_no_rows() -> None:
     assert decode_rows([], RowKind.USER, RELEASE, 8, now_ms=0).values.shape == (0, 8)
     assert encode_rows(RowKind.USER, RELEASE, np.zeros((0, 8), np.float32), rev=[], as_of_ms=[]) == []

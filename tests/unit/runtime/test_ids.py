@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.ids import MAX_ID_BYTES, NUM_BUCKETS, bucket_of, check_id
+from runtime.ids import MAX_ID_BYTES, NUM_BUCKETS, bucket_of, buckets_of, check_id
 from runtime.logs import kv
 
 
@@ -30,6 +30,7 @@ def test_a_lone_surrogate_is_refused() -> None:
 
 def test_the_bucket_of_an_id_is_fixed_for_ever() -> None:
     assert [bucket_of(value) for value in ("7", "user", "é")] == [2, 9, 62]
+    assert buckets_of(["7", "user", "é"]) == [2, 9, 62]
 
 
 def test_log_fields_are_quoted_where_needed() -> None:
