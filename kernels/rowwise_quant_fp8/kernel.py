@@ -1,0 +1,106 @@
+"""The Triton form: a program holds whole rows in registers, so they are read once and written once."""
+
+from dataclasses import dataclass
+
+import torch
+import triton
+import triton.language as tl
+
+from kernels.compile_case import CompileCase
+from kernels.rowwise_quant_fp8.reference import E4M3, E4M3_MAX, EPS, LEAST, PRES
+
+MAX_WIDTH = 16_384  # of a row in registers: 32 elements a thread of the largest configuration
+ELEMENTS = 4096  # of a program that holds several rows
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Rows of a program, the power of two that a row is padded to, and how it is run."""
+
+    rows: int
+    block: int
+    num_warps: int
+
+
+def config_for(width: int) -> Config:
+    """Thirty-two elements a thread at most, and never less than one warp's worth."""
+    block = max(triton.next_power_of_2(width), 256)
+    rows = max(1, min(8, ELEMENTS // block))
+    return Config(rows, block, num_warps=max(4, block // 1024))
+
+
+@triton.jit
+def rowwise_quant_fp8_fwd_kernel(
+    x, values, scale, n, k, width, stride_x, stride_v,
+    PRE: tl.constexpr, EPSILON: tl.constexpr, LIMIT: tl.constexpr, SMALLEST: tl.constexpr,
+    ROWS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """values[i] * scale[i] ~ pre(x[i]), with the largest magnitude of a row at LIMIT."""
+    rows = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
+    cols = tl.arange(0, BLOCK)
+    row_in = rows < n
+    inside = row_in[:, None] & (cols < k)[None, :]
+    y = tl.load(x + rows[:, None] * stride_x + cols[None, :], inside, other=0.0).to(tl.float32)
+    finite = tl.min((tl.abs(y) < float("inf")).to(tl.int32), axis=1) > 0
+    y = tl.where(finite[:, None], y, 0.0)  # what a row of NaN would do to the maximum differs between machines
+    if PRE == "rms":
+        mean = tl.sum(y * y, axis=1) / k
+        y = y * tl.rsqrt(mean + EPSILON)[:, None]
+        finite = finite & (mean < float("inf"))
+    elif PRE == "silu":
+        small = tl.exp(-tl.abs(y))  # never overflows
+        y = y * tl.where(y >= 0.0, 1.0, small) / (1.0 + small)
+    elif PRE == "hardswish":
+        y = y * tl.minimum(tl.maximum(y + 3.0, 0.0), 6.0) / 6.0
+    largest = tl.maximum(tl.max(tl.abs(y), axis=1), SMALLEST)
+    finite = finite & (largest < float("inf"))
+    y = tl.where(finite[:, None], y * tl.div_rn(LIMIT + tl.zeros_like(largest), largest)[:, None], 0.0)
+    y = tl.minimum(tl.maximum(y, -LIMIT), LIMIT)
+    out = row_in[:, None] & (cols < width)[None, :]
+    tl.store(values + rows[:, None] * stride_v + cols[None, :], y.to(values.dtype.element_ty), out)
+    unit = tl.where(finite, tl.div_rn(largest, LIMIT + tl.zeros_like(largest)), float("nan"))
+    tl.store(scale + rows, unit, row_in)
+
+
+def rowwise_quant_fp8_triton(
+    x: torch.Tensor, pre: str = "none", width: int | None = None, config: Config | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """See `op.rowwise_quant_fp8`, which checks; the last dimension of `x` must be contiguous."""
+    n, k = x.shape
+    width = k if width is None else width
+    assert x.stride(1) == 1
+    assert pre in PRES
+    assert k <= width <= MAX_WIDTH
+    values = torch.empty((n, width), dtype=E4M3, device=x.device)
+    scale = torch.empty(n, dtype=torch.float32, device=x.device)
+    if n == 0:
+        return values, scale
+    c = config or config_for(width)
+    assert c.block >= width
+    rowwise_quant_fp8_fwd_kernel[(triton.cdiv(n, c.rows),)](
+        x, values, scale, n, k, width, x.stride(0), values.stride(0),
+        PRE=pre, EPSILON=EPS, LIMIT=E4M3_MAX, SMALLEST=LEAST, ROWS=c.rows, BLOCK=c.block, num_warps=c.num_warps,
+    )  # fmt: skip
+    return values, scale
+
+
+def compile_cases() -> list[CompileCase]:
+    """The widths of the benchmark grid and the limits, in bf16; every `pre` once."""
+    return [
+        CompileCase(
+            name=f"bf16-{pre}-{width}",
+            kernel=rowwise_quant_fp8_fwd_kernel,
+            signature={
+                "x": "*bf16", "values": "*fp8e4nv", "scale": "*fp32",
+                **dict.fromkeys(("n", "k", "width", "stride_x", "stride_v"), "i32"),
+            },
+            constants={
+                "PRE": pre, "EPSILON": EPS, "LIMIT": E4M3_MAX, "SMALLEST": LEAST, "ROWS": c.rows, "BLOCK": c.block,
+            },
+            num_warps=c.num_warps,
+            aligned=("x", "values", "scale", "k", "width", "stride_x", "stride_v"),
+            needs=("LDG.E.128", "STG.E.64|STG.E.128"),  # eight elements of a thread: 16 bytes in, 8 out
+        )
+        for pre, width in (("silu", 256), ("rms", 1024), ("hardswish", 2048), ("none", 4096), ("rms", MAX_WIDTH))
+        for c in (config_for(width),)
+    ]  # fmt: skip
