@@ -121,13 +121,16 @@ class MemoryStore:
         self._ask()
         now_ms, num_stored = self._clock.now_ms(), 0
         for write in writes:
-            if write.rev < self._items.get(write.item, (-1, None))[0]:
+            rev, features = self._items.get(write.item, (-1, None))
+            if write.rev < rev or (write.ttl_ms is not None and features is not None):
                 continue
             expires_ms = 0 if write.ttl_ms is None else now_ms + write.ttl_ms
             for release, row in write.rows.items():
                 self._item_rows[release][write.item] = stamped(check_row(row), now_ms, expires_ms)
             if write.ttl_ms is None:
                 self._items[write.item] = (write.rev, write.features)
+            else:
+                self._items.pop(write.item, None)
             num_stored += 1
         return num_stored
 

@@ -83,7 +83,8 @@ class ItemWrite:
     """One item after an update: its features as JSON bytes (None: deleted, or unknown), its row per model version.
 
     `rev` is offset + 1 of the update; the greater wins, an equal one is written again. A deletion has rows of width
-    zero. `ttl_ms` is set for negative answers alone (rev 0).
+    zero. `ttl_ms` is set for negative answers alone: of rev 0 for an item that nobody has heard of, of a deletion's rev
+    to forget the deletion. They never replace a known item.
     """
 
     item: ItemId

@@ -61,6 +61,11 @@ class ReleaseWatcher:
         return [self._loaded[version] for version in self.state.writable if version in self._loaded]
 
     @property
+    def loaded(self) -> list[Release]:
+        """Loaded releases of those that are kept: live, staged and previous."""
+        return [self._loaded[version] for version in self.state.kept if version in self._loaded]
+
+    @property
     def kept(self) -> list[ModelVersion]:
         """Versions whose rows stay: live, staged and previous, loaded or not."""
         return [ModelVersion(self._model, version) for version in self.state.kept]

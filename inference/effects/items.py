@@ -10,7 +10,7 @@ from inference.effects.compute import Compute, inline
 from inference.effects.encode import encode_for_all
 from inference.item_row import ItemState, encode_item_rows
 from inference.release import Release
-from runtime.ids import ItemId
+from runtime.ids import ItemId, ModelVersion
 from streams.wire.codec import Tombstone
 from streams.wire.events import ItemMiss, ItemUpdate
 from streams.wire.record import Received
@@ -69,6 +69,17 @@ async def repair_items(store: Store, release: Release, *, compute: Compute = inl
     return num_repaired
 
 
+async def forget_deletions(
+    store: Store, versions: Sequence[ModelVersion], deletions: Sequence[tuple[ItemId, int]]
+) -> int:
+    """Forget deleted items (id, rev of the deletion): nothing may still write an older update of them.
+
+    Their rows become negative answers that end. Returns the number of items forgotten; whatever is newer stays.
+    """
+    writes = [ItemWrite(item, rev, None, _empty(versions, rev), UNKNOWN_TTL_MS) for item, rev in deletions]
+    return await store.write_items(writes) if writes else 0
+
+
 async def answer_item_misses(
     store: Store,
     releases: Sequence[Release],
@@ -115,6 +126,8 @@ def _state(one: Received[ItemUpdate] | Received[Tombstone]) -> ItemState:
 
 
 def _unknown(releases: Sequence[Release], item: ItemId) -> ItemWrite:
-    versions = [release.model_version for release in releases]
-    rows = {version: encode_empty(RowKind.ITEM, version, rev=0, as_of_ms=0) for version in versions}
-    return ItemWrite(item, 0, None, rows, UNKNOWN_TTL_MS)
+    return ItemWrite(item, 0, None, _empty([release.model_version for release in releases], 0), UNKNOWN_TTL_MS)
+
+
+def _empty(versions: Sequence[ModelVersion], rev: int) -> dict[ModelVersion, bytes]:
+    return {version: encode_empty(RowKind.ITEM, version, rev=rev, as_of_ms=0) for version in versions}

@@ -35,7 +35,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"rebuild: {error}", file=sys.stderr)
         return 2
     if args.json:
-        print(json.dumps({"rebuilt": result is not None, **(dataclasses.asdict(result) if result else {})}))
+        facts = {**dataclasses.asdict(result), "nothing_missing": result.nothing_missing} if result else {}
+        print(json.dumps({"rebuilt": result is not None, **facts}))
     elif result is None:
         print("nothing to do: no epoch is missing")
     else:
@@ -65,10 +66,17 @@ def _print(result: Rebuilt) -> None:
     print(f"releases        {', '.join(result.releases) or 'none: features and histories only'}")
     if result.release_restored:
         print(f"restored        {result.release_restored} is live again, as the log of releases says")
-    print(f"items           {result.items}")
-    print(f"history events  {result.history_events}")
-    print(f"user rows       {result.user_rows}")
+    print(f"items           {result.items} new, {result.items_known} there already and written again")
+    if result.deletions_forgotten:
+        print(f"deleted items   {result.deletions_forgotten} forgotten, deleted more than a day ago")
+    print(
+        f"history events  {result.history_events} new, {result.history_events_known} there already, "
+        "or older than a history goes back"
+    )
+    print(f"user rows       {result.user_rows} computed, {result.users_current} active users need none")
     print(f"rejected        {result.rejected} records that are no events")
     if result.failed:
         print(f"failed          {result.failed} records whose effect failed")
     print(f"took            {result.seconds} s")
+    if result.nothing_missing:
+        print("nothing was missing: the store had all that the topics say")

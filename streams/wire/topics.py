@@ -37,7 +37,8 @@ class TopicSpec:
         """Broker settings of the topic; append time, since producers' stamps let retention delete live records."""
         config = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(MAX_RECORD_BYTES)}
         if self.retention_ms is None:
-            return config | {"cleanup.policy": "compact"}
+            # A deletion stays for a day after compaction, so that whoever reads the whole topic in that time sees it.
+            return config | {"cleanup.policy": "compact", "delete.retention.ms": str(DAY_MS)}
         return config | {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
 
 

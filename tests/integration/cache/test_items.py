@@ -53,6 +53,32 @@ async def test_deletion_leaves_a_row_of_width_zero_that_older_updates_cannot_und
     assert await store.read_items([LAMP, ItemId("unknown")]) == [(6, None), None]
 
 
+async def test_a_forgotten_deletion_is_an_item_that_nobody_has_heard_of(store: Store) -> None:
+    await store.write_items([write(5)])
+    await store.write_items([ItemWrite(LAMP, 6, None, {LIVE: no_item_row(6)})])
+    forget = ItemWrite(LAMP, 6, None, {LIVE: no_item_row(6), STAGED: no_item_row(6, STAGED)}, ttl_ms=MINUTE_MS)
+    assert await store.write_items([forget]) == 1
+    assert await store.read_items([LAMP]) == [None]
+    assert await store.scan_items() == []
+    for release in (LIVE, STAGED):
+        decoded = read((await store.read_item_rows(release, [LAMP]))[0], RowKind.ITEM, release)
+        assert decoded.empty[0]
+        assert decoded.expires_ms[0] == decoded.computed_ms[0] + MINUTE_MS
+    assert await store.write_items([forget]) == 1  # again: nothing to forget
+    assert await store.scan_items() == []
+
+
+@pytest.mark.parametrize("rev", [6, 7])
+async def test_what_is_newer_than_a_deletion_or_no_deletion_is_not_forgotten(store: Store, rev: int) -> None:
+    await store.write_items([write(6)])
+    assert await store.write_items([ItemWrite(LAMP, rev, None, {LIVE: no_item_row(rev)}, ttl_ms=MINUTE_MS)]) == 0
+    assert await store.scan_items() == [(LAMP, 6, b'{"v":1}')]
+    assert await read_value(store) == 1.0
+    await store.write_items([ItemWrite(LAMP, 8, None, {LIVE: no_item_row(8)})])
+    assert await store.write_items([ItemWrite(LAMP, rev, None, {LIVE: no_item_row(rev)}, ttl_ms=MINUTE_MS)]) == 0
+    assert await store.scan_items() == [(LAMP, 8, None)]
+
+
 async def test_rows_of_a_staged_release_are_filled_in_at_the_same_rev(store: Store) -> None:
     await store.write_items([write(5)])
     assert await store.write_items([ItemWrite(LAMP, 5, b'{"v":1}', {STAGED: item_row(5, 7.0, STAGED)})]) == 1
