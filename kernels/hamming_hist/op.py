@@ -1,0 +1,44 @@
+"""The op: checks, then the form that is fastest for these tensors."""
+
+import torch
+
+from kernels.backend import use_triton
+from kernels.checks import check_tensor
+from kernels.hamming_hist import reference
+
+MAX_BINS = 64
+
+
+def hamming_hist(
+    a: torch.Tensor, b: torch.Tensor, cand_to_user: torch.Tensor, kv_offsets: torch.Tensor, *, bins: int
+) -> torch.Tensor:
+    """SimTier's feature: the behaviours of a candidate's user, counted by how similar they are to the candidate.
+
+    `a` [N, W] int32 signatures of the candidates, `b` [T, W] int32 of all histories, one after the other,
+    `cand_to_user` [N] int32 non-decreasing in [0, B), `kv_offsets` [B + 1] int32 from 0 to T: the history of user u
+    is `b[kv_offsets[u]:kv_offsets[u + 1]]` -> [N, bins] int32. With d = popcount(a xor b) in 0..bits, bits = 32 W,
+    tier `d * bins // (bits + 1)` counts one: the first tier holds the most similar. An empty history gives zeros.
+    The pairs are never materialised. Source: SimTier; signatures as in AIF.
+    Raises ValueError on a shape, dtype or device that does not fit; no value is read.
+    """
+    check_signatures(a, b, cand_to_user, kv_offsets)
+    if not 1 <= bins <= MAX_BINS:
+        raise ValueError(f"bins is {bins}; allowed are 1 to {MAX_BINS}")
+    if use_triton(a, b):
+        from kernels.hamming_hist.kernel import hamming_hist_triton
+
+        return hamming_hist_triton(a.contiguous(), b.contiguous(), cand_to_user, kv_offsets, bins)
+    return reference.hamming_hist(a, b, cand_to_user, kv_offsets, bins)
+
+
+def check_signatures(a: torch.Tensor, b: torch.Tensor, cand_to_user: torch.Tensor, kv_offsets: torch.Tensor) -> None:
+    """What every op over signatures of candidates and histories asks; raises ValueError."""
+    n, words = a.shape
+    check_tensor("a", a, (n, words), (torch.int32,), a.device)
+    check_tensor("b", b, (-1, words), (torch.int32,), a.device)
+    check_tensor("cand_to_user", cand_to_user, (n,), (torch.int32,), a.device)
+    check_tensor("kv_offsets", kv_offsets, (-1,), (torch.int32,), a.device)
+    if not words:
+        raise ValueError("a has no words; a signature has 32 bits or more")
+    if not kv_offsets.shape[0]:
+        raise ValueError("kv_offsets is empty; it has one more element than there are users")

@@ -1,0 +1,137 @@
+"""The Triton form: distances of a tile, weights from a table, product with the values; as flash attention does."""
+
+from dataclasses import dataclass
+
+import torch
+import triton
+import triton.language as tl
+
+from kernels.compile_case import CompileCase
+from kernels.hamming_hist.kernel import ENOUGH_PROGRAMS, distance_tile, history_share
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Tile of candidates, behaviours and columns, and over how many programs a history is split."""
+
+    rows: int
+    keys: int
+    columns: int
+    splits: int = 1
+    num_warps: int = 4
+    num_stages: int = 3
+
+
+COLUMNS = (32, 64, 128)
+
+
+def config_for(n: int, num_keys: int, num_users: int, d: int) -> Config:
+    """Long histories of few candidates are split, so that every multiprocessor has work."""
+    columns = next((c for c in COLUMNS if c >= d), COLUMNS[-1])
+    # Behaviours as many as columns share one layout of registers: 79 and 102 of them, against 255 and spills.
+    rows, keys, num_warps = (64, 32, 4) if columns == 32 else (64, 64, 8)
+    programs = triton.cdiv(n, rows) * triton.cdiv(d, columns)
+    mean_blocks = triton.cdiv(num_keys, max(num_users, 1) * keys)
+    splits = min(triton.cdiv(ENOUGH_PROGRAMS, programs), max(mean_blocks, 1))
+    return Config(rows, keys, columns, splits, num_warps)
+
+
+@triton.jit
+def hamming_pool_fwd_kernel(
+    a, b, v, weight, cand_to_user, kv_offsets, out, total, n, d, splits,
+    stride_a, stride_b, stride_v, stride_o, stride_split,
+    WORDS: tl.constexpr, ROWS: tl.constexpr, KEYS: tl.constexpr, COLUMNS: tl.constexpr,
+    NORMALISE: tl.constexpr, SPLIT: tl.constexpr,
+):  # fmt: skip
+    """out[i] = sum_l weight[d(i, l)] v[l]; a split writes its own share and the sum of its weights, undivided."""
+    rows = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
+    cols = tl.program_id(1).to(tl.int64) * COLUMNS + tl.arange(0, COLUMNS)
+    row_in, col_in = rows < n, cols < d
+    split = tl.program_id(2)
+    begin, end, low, high = history_share(cand_to_user, kv_offsets, rows, row_in, split, splits, KEYS)
+    acc = tl.zeros((ROWS, COLUMNS), dtype=tl.float32)
+    sums = tl.zeros((ROWS,), dtype=tl.float32)
+    for start in range(low, high, KEYS):
+        keys = start + tl.arange(0, KEYS)
+        key_in = keys < high
+        wide = keys.to(tl.int64)
+        distance = distance_tile(a, b, rows, wide, row_in, key_in, stride_a, stride_b, WORDS)
+        own = key_in[None, :] & (keys[None, :] >= begin[:, None]) & (keys[None, :] < end[:, None])
+        pair = tl.load(weight + distance, own, other=0.0)
+        values = tl.load(v + wide[:, None] * stride_v + cols[None, :], key_in[:, None] & col_in[None, :], other=0.0)
+        acc = tl.dot(pair.to(values.dtype), values, acc, input_precision="ieee")
+        if NORMALISE:
+            sums += tl.sum(pair, axis=1)
+    inside = row_in[:, None] & col_in[None, :]
+    at = out + rows[:, None] * stride_o + cols[None, :]
+    if SPLIT:
+        tl.store(at + split.to(tl.int64) * stride_split, acc, inside)
+        if NORMALISE:
+            tl.store(total + split.to(tl.int64) * n + rows, sums, row_in & (tl.program_id(1) == 0))
+    else:
+        if NORMALISE:
+            acc = acc / tl.maximum(sums, 1e-30)[:, None]  # one use of sums: with two, Triton 3.7 fails to compile
+        tl.store(at, acc.to(out.dtype.element_ty), inside)
+
+
+def hamming_pool_triton(
+    a: torch.Tensor,
+    b: torch.Tensor,
+    v: torch.Tensor,
+    weight: torch.Tensor,
+    cand_to_user: torch.Tensor,
+    kv_offsets: torch.Tensor,
+    normalise: bool,
+    config: Config | None = None,
+) -> torch.Tensor:
+    """See `op.hamming_pool`, which checks; every tensor must be contiguous in its last dimension."""
+    (n, words), d, num_users = a.shape, v.shape[1], kv_offsets.shape[0] - 1
+    assert a.stride(1) == b.stride(1) == v.stride(1) == weight.stride(0) == 1
+    assert cand_to_user.stride(0) == kv_offsets.stride(0) == 1
+    if n == 0 or d == 0:
+        return torch.empty((n, d), dtype=v.dtype, device=v.device)
+    c = config or config_for(n, v.shape[0], num_users, d)
+    whole = c.splits == 1
+    out = torch.empty((c.splits, n, d), dtype=v.dtype if whole else torch.float32, device=v.device)
+    total = torch.empty((c.splits, n), dtype=torch.float32, device=v.device)
+    hamming_pool_fwd_kernel[(triton.cdiv(n, c.rows), triton.cdiv(d, c.columns), c.splits)](
+        a, b, v, weight, cand_to_user, kv_offsets, out, total, n, d, c.splits,
+        a.stride(0), b.stride(0), v.stride(0), out.stride(1), out.stride(0),
+        WORDS=words, ROWS=c.rows, KEYS=c.keys, COLUMNS=c.columns, NORMALISE=normalise, SPLIT=not whole,
+        num_warps=c.num_warps, num_stages=c.num_stages,
+    )  # fmt: skip
+    if whole:
+        return out[0]
+    pooled = out.sum(0)  # in the order of the splits: the same every time, which atomic additions are not
+    if normalise:
+        pooled = pooled / total.sum(0).clamp_min(1e-30)[:, None]
+    return pooled.to(v.dtype)
+
+
+def compile_cases() -> list[CompileCase]:
+    """Every width of tile in bf16, whole and split; signatures of 64 bits."""
+    pointers = ("a", "b", "cand_to_user", "kv_offsets")
+    strides = ("stride_a", "stride_b", "stride_v", "stride_o", "stride_split")
+    return [
+        CompileCase(
+            name=f"bf16-{columns}-{'split' if split else 'whole'}",
+            kernel=hamming_pool_fwd_kernel,
+            signature={
+                **dict.fromkeys(("a", "b"), "*i32"), "v": "*bf16", "weight": "*fp32",
+                **dict.fromkeys(("cand_to_user", "kv_offsets"), "*i32"),
+                "out": "*fp32" if split else "*bf16", "total": "*fp32",
+                **dict.fromkeys(("n", "d", "splits", *strides), "i32"),
+            },
+            constants={
+                "WORDS": 2, "ROWS": c.rows, "KEYS": c.keys, "COLUMNS": c.columns, "NORMALISE": True, "SPLIT": split,
+            },
+            num_warps=c.num_warps,
+            num_stages=c.num_stages,
+            aligned=(*pointers, "v", "weight", "out", "total", "d", "stride_v", "stride_o", "stride_split"),
+            needs=("HGMMA", "POPC", "LDGSTS*128|LDG.E.128*", "STG.E.128"),
+            forbids=("HMMA",),
+        )
+        for columns in COLUMNS
+        for split in (False, True)
+        for c in [config_for(10_000, 10_000, 1, columns)]
+    ]  # fmt: skip

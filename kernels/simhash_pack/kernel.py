@@ -1,0 +1,88 @@
+"""The Triton form: a tiled projection that keeps only the signs, packed before they leave the registers."""
+
+from dataclasses import dataclass
+
+import torch
+import triton
+import triton.language as tl
+
+from kernels.compile_case import CompileCase
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Tile of rows, words and depth, and how it is run."""
+
+    rows: int
+    words: int
+    depth: int
+    num_warps: int = 4
+    num_stages: int = 3
+
+
+CONFIGS = {"narrow": Config(64, 2, 64), "wide": Config(64, 4, 64)}
+
+
+def config_for(bits: int) -> Config:
+    """As many words a tile as there are, at most four: the vectors are then read once."""
+    return CONFIGS["wide" if bits > 64 else "narrow"]
+
+
+@triton.jit
+def simhash_pack_fwd_kernel(
+    x, proj, out, n, d, words, stride_x, stride_p, stride_o,
+    ROWS: tl.constexpr, WORDS: tl.constexpr, DEPTH: tl.constexpr,
+):  # fmt: skip
+    """out[i, w] = sum_j (x[i] @ proj[32 w + j] > 0) << j, one program per tile of rows and words."""
+    rows = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
+    word = tl.program_id(1).to(tl.int64) * WORDS
+    bits = word * 32 + tl.arange(0, WORDS * 32)
+    depth = tl.arange(0, DEPTH)
+    row_in, bit_in = rows < n, bits < words * 32
+    acc = tl.zeros((ROWS, WORDS * 32), dtype=tl.float32)
+    for start in range(0, d, DEPTH):
+        at = start + depth
+        left = tl.load(x + rows[:, None] * stride_x + at[None, :], row_in[:, None] & (at < d)[None, :], other=0.0)
+        right = tl.load(proj + bits[None, :] * stride_p + at[:, None], bit_in[None, :] & (at < d)[:, None], other=0.0)
+        acc = tl.dot(left, right, acc, input_precision="ieee")
+    bit = tl.reshape((acc > 0).to(tl.int32), (ROWS, WORDS, 32))
+    packed = tl.sum(bit << tl.arange(0, 32)[None, None, :], axis=2)
+    cols = word + tl.arange(0, WORDS)
+    tl.store(out + rows[:, None] * stride_o + cols[None, :], packed, row_in[:, None] & (cols < words)[None, :])
+
+
+def simhash_pack_triton(x: torch.Tensor, proj: torch.Tensor, config: Config | None = None) -> torch.Tensor:
+    """See `op.simhash_pack`, which checks; both tensors must be contiguous in their last dimension."""
+    (n, d), words = x.shape, proj.shape[0] // 32
+    assert x.stride(1) == proj.stride(1) == 1
+    out = torch.empty((n, words), dtype=torch.int32, device=x.device)
+    if n == 0:
+        return out
+    c = config or config_for(proj.shape[0])
+    simhash_pack_fwd_kernel[(triton.cdiv(n, c.rows), triton.cdiv(words, c.words))](
+        x, proj, out, n, d, words, x.stride(0), proj.stride(0), out.stride(0),
+        ROWS=c.rows, WORDS=c.words, DEPTH=c.depth, num_warps=c.num_warps, num_stages=c.num_stages,
+    )  # fmt: skip
+    return out
+
+
+def compile_cases() -> list[CompileCase]:
+    """Every shipped configuration in bf16."""
+    return [
+        CompileCase(
+            name=f"bf16-{name}",
+            kernel=simhash_pack_fwd_kernel,
+            signature={
+                **dict.fromkeys(("x", "proj"), "*bf16"),
+                "out": "*i32",
+                **dict.fromkeys(("n", "d", "words", "stride_x", "stride_p", "stride_o"), "i32"),
+            },
+            constants={"ROWS": c.rows, "WORDS": c.words, "DEPTH": c.depth},
+            num_warps=c.num_warps,
+            num_stages=c.num_stages,
+            aligned=("x", "proj", "out", "d", "stride_x", "stride_p"),
+            needs=("HGMMA", "LDGSTS.E.BYPASS.128|LDGSTS.E.BYPASS.LTC128B.128"),
+            forbids=("HMMA",),
+        )
+        for name, c in CONFIGS.items()
+    ]
