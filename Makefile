@@ -58,7 +58,8 @@ check: $(STAMP) ## lint, types, layers, container and rule files
 	$(BIN)/python -m tests.tools rules
 
 test: $(STAMP) ## every test, against a real Kafka and a real Valkey
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/unit --numprocesses auto
+	$(BIN)/python -m pytest --ignore tests/unit
 
 bench: $(STAMP) ## the figures of docs/figures.md, measured on this machine (half an hour)
 	$(BIN)/python -m benchmarks ranker-overhead
@@ -68,7 +69,6 @@ bench: $(STAMP) ## the figures of docs/figures.md, measured on this machine (hal
 
 bench-kernels: $(STAMP) ## every op beside its baselines on this machine's CPU, and the tables of kernels/README.md
 	$(BIN)/python -m benchmarks.kernels cpu
-	$(BIN)/python -m benchmarks.kernels forward
 	$(BIN)/python -m benchmarks.kernels report
 
 # On a machine with a GPU and no more than torch, Triton, numpy and pytest: GPU_PYTHON=python3 make test-gpu
@@ -76,7 +76,7 @@ GPU_PYTHON ?= $(BIN)/python
 
 test-gpu: ## the kernels' tests on a real GPU; says so where there is none
 	@$(GPU_PYTHON) -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null || { echo "test-gpu needs a CUDA GPU, and $(GPU_PYTHON) sees none here" >&2; exit 2; }
-	$(GPU_PYTHON) -m pytest -c tests/gpu/pytest.ini --rootdir=. tests/unit/kernels
+	$(GPU_PYTHON) -m pytest -c tests/gpu/pytest.ini --rootdir=. tests/unit/kernels tests/unit/inference/forward
 
 bench-gpu: ## the kernels' figures on a real GPU, in under ten minutes; says so where there is none
 	PYTHON=$(GPU_PYTHON) benchmarks/kernels/gpu.sh
