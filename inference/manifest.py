@@ -12,8 +12,9 @@ from inference.models.features import FeatureSpec
 from inference.models.sizes import Sizes
 from runtime.ids import ModelVersion
 
-FORMAT = 1
+FORMAT = 2
 HOUR_MS = 3_600_000
+PAIR_TTL_MS = 6 * HOUR_MS
 
 
 class ReleaseError(ValueError):
@@ -34,7 +35,7 @@ class Manifest:
     conversion_weight: float = 1.0  # w of score = bid x p_click x (1 + w x p_conversion)
     user_fresh_ms: int = 0  # a row behind its history and this young is used as it is: fewer tower runs, later clicks
     user_failover_ms: int = 24 * HOUR_MS
-    pair_ttl_ms: int = 6 * HOUR_MS
+    pair_ttl_ms: int = PAIR_TTL_MS
     metrics: dict[str, Any] = field(default_factory=dict)  # Any: the report of the evaluation, for people and pages
     format: int = FORMAT
 

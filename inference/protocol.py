@@ -28,6 +28,10 @@ class RankInputs:
 
     Rows that are missing are zeros: `user_mask` says which user tokens exist, `cand_mask` which item rows, `tier`
     where the pair row came from (DEFAULT: `pair` is zeros and the model's learned default enters).
+
+    `age_s` is how long ago the pair representation was computed, and 0 where its age means nothing: where there is
+    none, and for a PAIR that lacks nothing of what the user did, since it would be computed the same now. So a PAIR of
+    an age above 0 is behind its user.
     """
 
     user: torch.Tensor  # [B, T, D] float32
@@ -37,7 +41,7 @@ class RankInputs:
     cand_mask: torch.Tensor  # [N] bool
     pair: torch.Tensor  # [N, P] float32
     tier: torch.Tensor  # [N] int32, a Tier
-    age_s: torch.Tensor  # [N] float32, age of the pair representation, 0 where there is none
+    age_s: torch.Tensor  # [N] float32, see above
     cand_to_user: torch.Tensor  # [N] int32, non-decreasing
     user_offsets: torch.Tensor  # [B + 1] int32, candidates of request b are user_offsets[b]:user_offsets[b + 1]
 

@@ -1,7 +1,7 @@
 """Judge a trained bundle on a later period, beside baselines and the truth where it is known."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,15 +12,16 @@ from inference.evaluation.explored import judge_explored
 from inference.evaluation.liked import judge_liked
 from inference.evaluation.metrics import Interval, Values, bootstrap, log_losses, quality
 from inference.evaluation.ratio import transfer_ratio
+from inference.evaluation.surface import CURRENT, Point, patterns, surface
 from inference.models.bundle import Bundle
 from inference.models.ranker import DEFAULT_VARIANT
+from inference.protocol import Tier
 from inference.training.batches import Batches
 from inference.training.dataset import Dataset, Flags, Ints
-from inference.training.foundation import PairTable, foundation_logits, foundation_tap
-from inference.training.ranker import Pattern, ranker_logits
-from inference.training.tiers import TierSource
+from inference.training.foundation import foundation_logits
+from inference.training.ranker import ranker_logits
+from inference.training.tiers import Pattern
 
-HOUR_MS = 3_600_000
 Slots = Literal["all", "uniform", "both"]
 
 
@@ -42,15 +43,15 @@ def evaluate(bundle: Bundle, batches: Batches, train: Ints, test: Ints, slots: S
     labels, weights = part.clicked.astype(float), part.weight.astype(float)
     users = part.request_user[part.cand_request]
 
-    fresh, stale = (_pair_rows(bundle, view, lag_ms) for lag_ms in (0, HOUR_MS))
+    points = patterns(bundle, view)
+    everywhere = points[Point(1.0, CURRENT)]
+    nowhere = _nowhere(everywhere)
     cases = {
-        "ranker, no pair row": (DEFAULT_VARIANT, _pattern(part, fresh, 0.0)),
-        "ranker, half of the pairs": (DEFAULT_VARIANT, _pattern(part, fresh, 0.5)),
-        "ranker, pairs an hour old": (DEFAULT_VARIANT, _pattern(part, stale, 1.0)),
-        "ranker": (DEFAULT_VARIANT, _pattern(part, fresh, 1.0)),
+        "ranker, no pair row": (DEFAULT_VARIANT, nowhere),
+        "ranker, no item row": (DEFAULT_VARIANT, replace(nowhere, item=~nowhere.item)),
+        "ranker": (DEFAULT_VARIANT, everywhere),
     }
-    others = [variant for variant in bundle.rankers if variant != DEFAULT_VARIANT]
-    cases |= {f"ranker {variant}": (variant, _pattern(part, fresh, 1.0)) for variant in others}
+    cases |= {f"ranker {variant}": (variant, everywhere) for variant in bundle.rankers if variant != DEFAULT_VARIANT}
     predictions: dict[str, Values] = {
         "popularity": popularity(data, of_train)[judged],
         "logistic": logistic(data, of_train, judged),
@@ -59,6 +60,9 @@ def evaluate(bundle: Bundle, batches: Batches, train: Ints, test: Ints, slots: S
     predictions |= {
         name: _probabilities(logits) for name, logits in ranker_logits(bundle, view, cases, everything).items()
     }
+    at_points = ranker_logits(
+        bundle, view, {point: (DEFAULT_VARIANT, pattern) for point, pattern in points.items()}, everything
+    )
     if not np.isnan(part.oracle).any():
         predictions["ceiling"] = part.oracle.astype(float)
     losses = {name: log_losses(labels, values) for name, values in predictions.items()}
@@ -86,23 +90,19 @@ def evaluate(bundle: Bundle, batches: Batches, train: Ints, test: Ints, slots: S
         "transfer_ratio": transfer_ratio(
             losses["ranker, no pair row"], losses["ranker"], losses["foundation model"], users, weights, foundation_gain
         ),
-    }
+        "surface": surface(
+            {point: log_losses(labels, _probabilities(logits)) for point, logits in at_points.items()},
+            losses["ranker, no pair row"], losses["foundation model"], users, weights, foundation_gain,
+        ),
+    }  # fmt: skip
 
 
-def _pattern(data: Dataset, pairs: PairTable, coverage: float) -> Pattern:
-    """The miss pattern when this share of the candidates, drawn by chance, has its pair row."""
-    exact = np.random.default_rng(0).random(len(pairs.rows)) < coverage
-    return TierSource(data, pairs).compose(exact, np.zeros(len(exact), dtype=bool))
-
-
-def _pair_rows(bundle: Bundle, view: Batches, lag_ms: int) -> PairTable:
-    """Pair rows of all candidates from histories as they were `lag_ms` before the request."""
-    data = view.data
-    rows = np.zeros((len(data.cand_item), bundle.sizes.pair_width), dtype=np.float32)
-    for batch in view.ordered(np.arange(data.num_requests), 256, data.request_time_ms - lag_ms):
-        rows[batch.rows] = bundle.foundation.pair_rows(foundation_tap(bundle, batch)).numpy()
-    ages = np.full(len(rows), lag_ms / 1000, dtype=np.float32)
-    return PairTable(rows, np.ones(len(rows), dtype=bool), ages)
+def _nowhere(pattern: Pattern) -> Pattern:
+    """The same candidates without any pair row."""
+    zeros = np.zeros_like(pattern.age_s)
+    return replace(
+        pattern, rows=np.zeros_like(pattern.rows), tier=np.full_like(pattern.tier, Tier.DEFAULT), age_s=zeros
+    )
 
 
 def _probabilities(logits: torch.Tensor) -> Values:

@@ -16,6 +16,7 @@ def table(report: dict[str, Any]) -> str:
     lines += [f"  {name:50} {_interval(gain)}" for name, gain in report["gains"].items()]
     ratio = report["transfer_ratio"]
     lines.append(f"  {'transfer ratio':50} {ratio if isinstance(ratio, str) else _interval(ratio)}")
+    lines += _surface(report.get("surface", []))
     if "liked" in report:
         lines += _liked(report["liked"])
     if "explored" in report:
@@ -32,6 +33,22 @@ def _quality(quality: dict[str, Any]) -> list[str]:
     return [head] + [
         f"{name:28}" + "".join(f"{_number(values[column]):>15}" for column in COLUMNS) for name, values in by_loss
     ]
+
+
+def _surface(points: list[dict[str, Any]]) -> list[str]:
+    """A line for each lag, a column for each share of the candidates that have their pair row."""
+    if not points:
+        return []
+    coverages = sorted({point["coverage"] for point in points}, reverse=True)
+    found = {(point["lag"], point["coverage"]): _point(point) for point in points}
+    head = f"  {'pair rows: log loss (transfer ratio)':50}" + "".join(f"{f'for {c:.0%}':>26}" for c in coverages)
+    lags = dict.fromkeys(point["lag"] for point in points)
+    return [head] + [f"    {lag:48}" + "".join(f"{found[lag, c]:>26}" for c in coverages) for lag in lags]
+
+
+def _point(point: dict[str, Any]) -> str:
+    ratio = point["transfer_ratio"]
+    return f"{_number(point['log_loss'])} ({ratio if isinstance(ratio, str) else format(ratio['value'], '.2f')})"
 
 
 def _explored(report: dict[str, Any]) -> list[str]:

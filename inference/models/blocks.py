@@ -86,9 +86,9 @@ class FeedForward(nn.Module):
         return out
 
 
-def start_at_zero(layers: nn.Sequential) -> None:
-    """Let a residual branch begin by adding nothing."""
-    last = layers[-1]
+def start_at_zero(layers: nn.Sequential | nn.Linear) -> None:
+    """Let a residual branch begin by adding nothing, and a gate half open."""
+    last = layers if isinstance(layers, nn.Linear) else layers[-1]
     assert isinstance(last, nn.Linear)
     nn.init.zeros_(last.weight)
     nn.init.zeros_(last.bias)

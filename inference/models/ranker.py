@@ -48,7 +48,9 @@ class Ranker(nn.Module):
         self.from_request = nn.Linear(d + sizes.context_width, hidden)
         self.from_candidate = nn.Linear(d, hidden, bias=False)
         self.from_attended = nn.Linear((2 * d + sizes.num_heads) * variant.hops, hidden, bias=False)
-        self.from_pair = nn.Linear(p + NUM_TIERS + 1, hidden, bias=False)
+        self.from_pair = nn.Linear(p + NUM_TIERS + 2, hidden, bias=False)
+        self.pair_gate = nn.Linear(NUM_TIERS + 2, p)
+        start_at_zero(self.pair_gate)
         self.blocks = nn.ModuleList(_Block(hidden) for _ in range(variant.blocks))
         self.heads = nn.Linear(hidden, 2)
         self.pair_heads = nn.Linear(p, 2)
@@ -93,8 +95,12 @@ class Ranker(nn.Module):
         absent = (tier == Tier.DEFAULT)[:, None]
         pair = torch.where(absent, self.pair_default, inputs.pair.detach())  # [N, P]
         one_hot = nn.functional.one_hot(tier, NUM_TIERS).to(pair.dtype)
+        behind = (inputs.age_s > 0.0).to(pair.dtype)[:, None]
         log_age = torch.log1p(inputs.age_s.clamp(min=0.0))[:, None] / AGE_SCALE
-        return pair, torch.cat([pair, one_hot, log_age], dim=1)
+        known = torch.cat([one_hot, behind, log_age], dim=1)
+        # What a row is worth depends on what it lacks; a sum of both could not say so.
+        pair = pair * 2.0 * torch.sigmoid(self.pair_gate(known))
+        return pair, torch.cat([pair, known], dim=1)
 
 
 class _Hop(nn.Module):

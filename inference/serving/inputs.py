@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from inference.manifest import Manifest
-from inference.protocol import RankInputs
+from inference.protocol import RankInputs, Tier
 from inference.serving.hydration import Hydration
 
 
@@ -39,11 +39,18 @@ def build_inputs(requests: Sequence[ScoreInput], manifest: Manifest) -> RankInpu
         _joined([side.cand_mask for side in sides]),
         _joined([side.pair for side in sides]),
         _joined([side.tier for side in sides]),
-        _joined([side.pair_age_ms for side in sides]).astype(np.float32) / np.float32(1000),
+        _joined([_age_s(side) for side in sides]),
         np.repeat(np.arange(b, dtype=np.int32), counts),
         offsets,
     )
     return RankInputs(*map(torch.from_numpy, arrays))
+
+
+def _age_s(side: Hydration) -> NDArray[np.float32]:
+    """[N] as `RankInputs` promises it: none where the pair row lacks nothing of what the user did."""
+    current = (side.tier == Tier.PAIR) & (side.pair_rev >= side.history_rev)
+    behind = ~current & (side.tier != Tier.DEFAULT)
+    return np.where(behind, np.maximum(side.pair_age_ms, 1), 0).astype(np.float32) / np.float32(1000)
 
 
 def _joined(parts: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:

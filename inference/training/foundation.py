@@ -4,8 +4,8 @@
 2. Fit the projector on it, once.
 3. Block by block: write the block's pair rows, then train on the block with as many earlier requests, at a low rate.
 
-Rows of the first part have none. A row is written as a lagging pipeline would: from the history as it was some time
-before the request.
+Rows of the first part have none. Each row is written twice: from the whole history, and as it would have been served
+had the user gone on since, from a history that lacks the newest events.
 """
 
 from collections.abc import Callable
@@ -17,12 +17,12 @@ import torch.nn.functional as F
 
 from inference.models.bundle import Bundle
 from inference.training.batches import Batches, RequestBatch
-from inference.training.dataset import Flags, Floats, Ints
+from inference.training.behind import ages_s, cut_before, draw_lacking
+from inference.training.dataset import Dataset, Flags, Floats, Ints
 from inference.training.optimise import optimise
 from inference.training.plan import TrainingPlan
 from inference.training.progress import Progress
 
-LAGS_MS = (0, 0, 0, 600_000, 21_600_000)  # drawn per request: most rows are fresh, some from before the visit
 PROJECTOR_REQUESTS = 2_000
 DRIFT_REQUESTS = 200
 
@@ -33,7 +33,15 @@ class PairTable:
 
     rows: Floats  # [M, P]
     present: Flags  # [M]
-    age_s: Floats  # [M] how old the row is at the time of the request
+    age_s: Floats  # [M] as `RankInputs` has it: 0 where the row lacks nothing of what the user did
+
+
+@dataclass(frozen=True, slots=True)
+class PairTables:
+    """The pair rows of a data set from whole histories, and from such as lack what the user did last."""
+
+    current: PairTable
+    behind: PairTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +61,7 @@ class FoundationReport:
 
 def train_foundation(
     bundle: Bundle, batches: Batches, requests: Ints, plan: TrainingPlan, rng: np.random.Generator, progress: Progress
-) -> tuple[PairTable, FoundationReport]:
+) -> tuple[PairTables, FoundationReport]:
     """Train on `requests` (in time order) and return the pair rows of all but their first part."""
     data, model = batches.data, bundle.foundation
     first = int(len(requests) * plan.first_share)
@@ -66,27 +74,27 @@ def train_foundation(
     sample = rng.choice(requests[:first], min(PROJECTOR_REQUESTS, first), replace=False)
     kept = model.projector.fit(torch.cat([foundation_tap(bundle, batch) for batch in batches.ordered(sample, 256)]))
 
-    pairs = np.zeros((len(data.cand_item), bundle.foundation.projector.directions.shape[1]), dtype=np.float32)
-    present = np.zeros(len(pairs), dtype=bool)
-    lag_ms = np.zeros(data.num_requests, dtype=np.int64)
-    lag_ms[requests] = rng.choice(LAGS_MS, len(requests))
-    cut_ms = data.request_time_ms - lag_ms
+    cut_ms = cut_before(data, draw_lacking(data.num_requests, rng))
+    width = bundle.sizes.pair_width
+    whole = np.zeros(data.num_requests, dtype=np.float32)
+    written = PairTables(_no_rows(data, whole, width), _no_rows(data, ages_s(data, cut_ms), width))
     probe = rng.choice(requests[:first], min(DRIFT_REQUESTS, first), replace=False)
     snapshots, written_loss = [], []
     for number, block in enumerate(blocks, start=1):
         snapshots.append(_rows(bundle, batches, probe))
-        for batch in batches.ordered(block, 256, cut_ms):
+        for batch in batches.ordered(block, 256):
             tap = foundation_tap(bundle, batch)
-            pairs[batch.rows] = model.pair_rows(tap).numpy()
-            present[batch.rows] = True
+            _write(written.current, batch, model.pair_rows(tap))
             written_loss.append(_log_losses(bundle, batches, batch, tap))
+        for batch in batches.ordered(block, 256, cut_ms):
+            _write(written.behind, batch, model.pair_rows(foundation_tap(bundle, batch)))
         replayed = rng.choice(requests[: first + len(block) * (number - 1)], min(len(block), first), replace=False)
         mixed = [np.concatenate([block, replayed])]
         optimise(f"foundation block {number}", loss, parameters, batches, mixed, plan, plan.block_rate, rng, progress)
     final = _rows(bundle, batches, probe)
     again = [
         _log_losses(bundle, batches, batch, foundation_tap(bundle, batch))
-        for batch in batches.ordered(requests[first:], 256, cut_ms)
+        for batch in batches.ordered(requests[first:], 256)
     ]
     report = FoundationReport(
         kept_variance=kept,
@@ -94,8 +102,7 @@ def train_foundation(
         in_sample_log_loss=float(torch.cat(again).mean()),
         drift_r2=[_ridge_r2(final, snapshot) for snapshot in snapshots],
     )
-    age_s = (lag_ms / 1000).astype(np.float32)[data.cand_request]
-    return PairTable(pairs, present, age_s), report
+    return written, report
 
 
 def foundation_loss(bundle: Bundle, batches: Batches, plan: TrainingPlan) -> Callable[[RequestBatch], torch.Tensor]:
@@ -140,6 +147,16 @@ def _tap(
 def dropped(index: torch.Tensor, share: float) -> torch.Tensor:
     """`index` with a share of its entries set to 0, the row of dropped ids."""
     return index if share == 0.0 else index * (torch.rand(index.shape) >= share)
+
+
+def _no_rows(data: Dataset, age_s: Floats, pair_width: int) -> PairTable:
+    m = len(data.cand_item)
+    return PairTable(np.zeros((m, pair_width), np.float32), np.zeros(m, bool), age_s[data.cand_request])
+
+
+def _write(table: PairTable, batch: RequestBatch, rows: torch.Tensor) -> None:
+    table.rows[batch.rows] = rows.numpy()
+    table.present[batch.rows] = True
 
 
 def _rows(bundle: Bundle, batches: Batches, requests: Ints) -> torch.Tensor:

@@ -21,7 +21,7 @@ class TrainingPlan:
     weight_decay: float = 1e-4
     id_dropout: float = 0.1  # training rows that see an item without its id
     user_dropout: float = 0.05  # requests without a user row
-    item_dropout: float = 0.02  # candidates without an item row
+    item_dropout: float = 0.025  # candidates without an item row, of those that chance chose where it chose enough
     no_pair_share: float = 0.25  # requests without any pair row
     pair_coverage: float = 0.6  # of the candidates of the other requests
     aggregate_coverage: float = 0.7  # of the candidates without a pair row

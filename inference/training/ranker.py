@@ -1,7 +1,8 @@
 """Train the towers with the standard ranker, then all variants on the rows of the finished towers."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -10,14 +11,14 @@ from inference.models.bundle import Bundle
 from inference.models.ranker import DEFAULT_VARIANT
 from inference.protocol import RankInputs
 from inference.training.batches import Batches, RequestBatch
-from inference.training.dataset import Floats, Ints
+from inference.training.dataset import Ints
 from inference.training.foundation import dropped, label_loss
 from inference.training.optimise import optimise
 from inference.training.plan import TrainingPlan
 from inference.training.progress import Progress
-from inference.training.tiers import TierSource
+from inference.training.tiers import Pattern, TierSource
 
-Pattern = tuple[Floats, Ints, Floats]  # pair rows [M, P], tiers [M], ages [M]
+K = TypeVar("K", bound=Hashable)
 
 
 def train_rankers(
@@ -36,7 +37,7 @@ def train_rankers(
 
     def joint_loss(batch: RequestBatch) -> torch.Tensor:
         inputs = rank_inputs(bundle, batch, pattern, plan.id_dropout)
-        return _loss(bundle, DEFAULT_VARIANT, _with_misses(inputs, plan), batches, batch, plan)
+        return _loss(bundle, DEFAULT_VARIANT, _without_users(inputs, plan), batches, batch, plan)
 
     steps = [requests] * plan.ranker_epochs
     rate = plan.ranker_rate
@@ -46,7 +47,7 @@ def train_rankers(
 
     def heads_loss(batch: RequestBatch) -> torch.Tensor:
         with torch.no_grad():  # the towers are finished: their rows are computed once for all variants
-            inputs = _with_misses(rank_inputs(bundle, batch, final_pattern, plan.id_dropout), plan)
+            inputs = _without_users(rank_inputs(bundle, batch, final_pattern, plan.id_dropout), plan)
         losses = [_loss(bundle, variant, inputs, batches, batch, plan) for variant in bundle.rankers]
         return torch.stack(losses).sum()
 
@@ -56,7 +57,7 @@ def train_rankers(
 
 
 def rank_inputs(bundle: Bundle, batch: RequestBatch, pattern: Pattern, dropout: float = 0.0) -> RankInputs:
-    """What the ranker would be given for a batch: rows by the towers as they are now, pairs by the pattern."""
+    """What the ranker would be given for a batch: rows by the towers as they are now, misses by the pattern."""
     ids, features = bundle.known_items(bundle.items)
     past = batch.history.items
     user = bundle.user_tower(batch.history, ids[dropped(past, dropout)] + features[past])
@@ -75,13 +76,12 @@ def rank_inputs(bundle: Bundle, batch: RequestBatch, pattern: Pattern, dropout: 
         cand_to_user=batch.cand_to_user,
         user_offsets=batch.user_offsets,
     )
-    return _with_pairs(inputs, batch, pattern)
+    return _with_misses(inputs, batch, pattern)
 
 
-def _with_misses(inputs: RankInputs, plan: TrainingPlan) -> RankInputs:
-    absent_user = torch.rand(inputs.num_requests, 1) < plan.user_dropout
-    absent_item = torch.rand(inputs.num_candidates) < plan.item_dropout
-    return replace(inputs, user_mask=inputs.user_mask & ~absent_user, cand_mask=inputs.cand_mask & ~absent_item)
+def _without_users(inputs: RankInputs, plan: TrainingPlan) -> RankInputs:
+    absent = torch.rand(inputs.num_requests, 1) < plan.user_dropout
+    return replace(inputs, user_mask=inputs.user_mask & ~absent)
 
 
 def _loss(
@@ -94,20 +94,21 @@ def _loss(
 
 @torch.no_grad()
 def ranker_logits(
-    bundle: Bundle, batches: Batches, cases: Mapping[str, tuple[str, Pattern]], requests: Ints
-) -> dict[str, torch.Tensor]:
+    bundle: Bundle, batches: Batches, cases: Mapping[K, tuple[str, Pattern]], requests: Ints
+) -> dict[K, torch.Tensor]:
     """Logits of a click, positions included, of every candidate of `requests`, [N] per case (variant and pattern)."""
-    logits: dict[str, list[torch.Tensor]] = {name: [] for name in cases}
+    logits: dict[K, list[torch.Tensor]] = {name: [] for name in cases}
     for batch in batches.ordered(requests, 256):
         inputs: RankInputs | None = None
         positions = bundle.positions(batches.position[batch.rows])
         for name, (variant, pattern) in cases.items():
-            inputs = rank_inputs(bundle, batch, pattern) if inputs is None else _with_pairs(inputs, batch, pattern)
+            inputs = rank_inputs(bundle, batch, pattern) if inputs is None else _with_misses(inputs, batch, pattern)
             click, _ = bundle.ranker(variant)(inputs)
             logits[name].append(click + positions)
     return {name: torch.cat(parts) for name, parts in logits.items()}
 
 
-def _with_pairs(inputs: RankInputs, batch: RequestBatch, pattern: Pattern) -> RankInputs:
-    pair, tier, age_s = (torch.from_numpy(part[batch.rows]) for part in pattern)
-    return replace(inputs, pair=pair, tier=tier.to(torch.int32), age_s=age_s)
+def _with_misses(inputs: RankInputs, batch: RequestBatch, pattern: Pattern) -> RankInputs:
+    parts = (pattern.rows, pattern.tier, pattern.age_s, pattern.item)
+    pair, tier, age_s, item = (torch.from_numpy(part[batch.rows]) for part in parts)
+    return replace(inputs, pair=pair, tier=tier.to(torch.int32), age_s=age_s, cand_mask=item)

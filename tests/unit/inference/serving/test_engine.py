@@ -11,6 +11,7 @@ from cache.row import stamped
 from cache.store import Hydrated
 from inference.item_row import ItemState, encode_item_rows
 from inference.pair_row import encode_pair_rows
+from inference.protocol import RankInputs, Tier
 from inference.release import Release
 from inference.serving.engine import NotFinite, ScoreJob, score_batch
 from inference.serving.hydration import Hydration, UserSource, decode_user, hydrate_items, nothing, user_of
@@ -49,6 +50,10 @@ def job(release: Release, hydrated: Hydration, variant: str = "standard") -> Sco
     return ScoreJob(release, variant, ScoreInput(hydrated, release.context("home", None)))
 
 
+def job_inputs(release: Release, hydrated: Hydration) -> RankInputs:
+    return build_inputs([job(release, hydrated).inputs], release.manifest)
+
+
 names = st.lists(st.sampled_from(sorted(ITEMS)), min_size=1, max_size=12, unique=True)
 
 
@@ -63,6 +68,18 @@ def test_a_request_scores_in_a_batch_as_it_does_alone(release: Release, requests
         np.testing.assert_allclose(scored.p_click, alone.p_click, rtol=1e-4)
         np.testing.assert_allclose(scored.p_conversion, alone.p_conversion, rtol=1e-4)
     assert [scored.first for scored in together] == [True] + [False] * (len(jobs) - 1)
+
+
+def test_a_pair_row_has_an_age_only_where_the_user_has_acted_since(release: Release) -> None:
+    hydrated = hydration(release, ["item-1", "item-2", "item-3"], 3)
+    assert hydrated.tier.tolist() == [Tier.PAIR, Tier.DEFAULT, Tier.PAIR]
+    assert job_inputs(release, hydrated).age_s.tolist() == [0, 0, 0]
+    hydrated.pair_rev[2] -= 1
+    assert job_inputs(release, hydrated).age_s.tolist() == [0, 0, 10]
+    hydrated.pair_age_ms[2] = 0  # behind all the same
+    assert 0 < job_inputs(release, hydrated).age_s[2] < 0.01
+    hydrated.tier[:] = Tier.AGGREGATE  # stands for rows of several ages
+    assert job_inputs(release, hydrated).age_s[0] == 10
 
 
 def test_the_inputs_keep_their_promises_when_nothing_is_known(release: Release) -> None:
