@@ -1,9 +1,12 @@
-"""The op: checks, then the form that is fastest for these tensors."""
+"""The ops: checks, then the form that is fastest for these tensors."""
 
 import torch
+import torch.nn.functional as F
 
 from kernels.backend import use_triton
 from kernels.broadcast_linear import reference
+from kernels.broadcast_linear.epilogue import Epilogue, Normed, check_epilogue, tensors_of
+from kernels.broadcast_linear.form import Form, form_for
 from kernels.checks import FLOATS, check_choice, check_tensor
 
 
@@ -14,6 +17,7 @@ def broadcast_linear(
     cand_to_user: torch.Tensor,
     *,
     activation: str = "none",
+    epilogue: Epilogue | None = None,
 ) -> torch.Tensor:
     """A linear over the concatenation of a request's features and a candidate's, with the request's part done before.
 
@@ -23,19 +27,84 @@ def broadcast_linear(
 
     `x` [N, K] candidate features, `weight` [H, K] of their part (as in nn.Linear), `request` [B, H] the request's
     part with the bias, `cand_to_user` [N] int32 non-decreasing in [0, B), all float tensors of one dtype (float32,
-    float16, bfloat16) -> [N, H] of that dtype, accumulated in float32. `activation`: none, relu, silu, hardswish.
+    float16, bfloat16; `request` may be float32 beside any) -> [N, H] of x's dtype, accumulated in float32.
+    `epilogue` (`epilogue.py`) is applied to the sum, then `activation`: none, relu, silu, hardswish.
     Raises ValueError on a shape, dtype or device that does not fit; the values of `cand_to_user` are not read.
     """
-    n, k = x.shape
-    h, b = weight.shape[0], request.shape[0]
-    check_tensor("x", x, (n, k), FLOATS, x.device)
-    check_tensor("weight", weight, (h, k), (x.dtype,), x.device)
-    check_tensor("request", request, (b, h), (x.dtype,), x.device)
-    check_tensor("cand_to_user", cand_to_user, (n,), (torch.int32,), x.device)
-    check_choice("activation", activation, reference.ACTIVATIONS)
-    # One request: its part is a bias and the library's matrix product adds it in its own epilogue.
-    if b != 1 and use_triton(x, weight, request):
-        from kernels.broadcast_linear.kernel import broadcast_linear_triton
+    check_tensor("x", x, (-1, -1), FLOATS, x.device)
+    check_tensor("weight", weight, (-1, x.shape[1]), (x.dtype,), x.device)
+    _check_outputs(x, weight, request, cand_to_user, (x.dtype, torch.float32), activation, epilogue, x.dtype)
+    if not use_triton(x, weight, request, *tensors_of(epilogue)):
+        return reference.broadcast_linear(x, weight, request, cand_to_user, activation, epilogue)
+    from kernels.broadcast_linear.kernel import broadcast_linear_triton, finish_triton
 
-        return broadcast_linear_triton(x, weight, request, cand_to_user, activation)
-    return reference.broadcast_linear(x, weight, request, cand_to_user, activation)
+    finishing = activation != "none" or epilogue is not None or request.dtype != x.dtype
+    cancelling = isinstance(epilogue, Normed)
+    match form_for(request.shape[0], x.shape[1], x.element_size(), finishing, cancelling):
+        case Form.LIBRARY:
+            return F.linear(x, weight, request[0])
+        case Form.SPLIT:
+            return finish_triton(F.linear(x, weight), request, cand_to_user, activation, epilogue)
+        case Form.FUSED:
+            return broadcast_linear_triton(x, weight, request, cand_to_user, activation, epilogue)
+
+
+def broadcast_linear_fp8(
+    x: torch.Tensor,
+    x_scale: torch.Tensor,
+    weight: torch.Tensor,
+    weight_scale: torch.Tensor,
+    request: torch.Tensor,
+    cand_to_user: torch.Tensor,
+    *,
+    activation: str = "none",
+    epilogue: Epilogue | None = None,
+) -> torch.Tensor:
+    """`broadcast_linear` over candidates and weights in eight bits, with a scale for each of their rows.
+
+    `x` [N, K] and `weight` [H, K] float8_e4m3fn stand for `x * x_scale[:, None]` and `weight * weight_scale[:, None]`,
+    scales [N] and [H] float32; the others as there, `request` in float32, float16 or bfloat16 -> [N, H] of its dtype.
+    K should be a multiple of 16: rows of other lengths cannot be loaded in 128 bits.
+    """
+    check_tensor("x", x, (-1, -1), (torch.float8_e4m3fn,), x.device)
+    check_tensor("x_scale", x_scale, (x.shape[0],), (torch.float32,), x.device)
+    check_tensor("weight", weight, (-1, x.shape[1]), (x.dtype,), x.device)
+    check_tensor("weight_scale", weight_scale, (weight.shape[0],), (torch.float32,), x.device)
+    _check_outputs(x, weight, request, cand_to_user, FLOATS, activation, epilogue, request.dtype)
+    if not use_triton(x, x_scale, weight, weight_scale, request, *tensors_of(epilogue)):
+        return reference.broadcast_linear_fp8(
+            x, x_scale, weight, weight_scale, request, cand_to_user, activation, epilogue
+        )
+    if request.shape[0] == 1 and activation == "none" and epilogue is None and _scaled_mm_takes(x, weight, request):
+        return torch._scaled_mm(
+            x, weight.T, x_scale[:, None], weight_scale[None, :], bias=request[0], out_dtype=request.dtype
+        )
+    from kernels.broadcast_linear.kernel import broadcast_linear_triton
+
+    scales = (x_scale, weight_scale)
+    return broadcast_linear_triton(x, weight, request, cand_to_user, activation, epilogue, scales)
+
+
+def _scaled_mm_takes(x: torch.Tensor, weight: torch.Tensor, request: torch.Tensor) -> bool:
+    """The library's fp8 product with row scales knows bfloat16 and multiples of 16 alone."""
+    (n, k), h = x.shape, weight.shape[0]
+    return request.dtype is torch.bfloat16 and n > 0 and k > 0 and k % 16 == 0 and h % 16 == 0
+
+
+def _check_outputs(
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    request: torch.Tensor,
+    cand_to_user: torch.Tensor,
+    request_dtypes: tuple[torch.dtype, ...],
+    activation: str,
+    epilogue: Epilogue | None,
+    dtype: torch.dtype,
+) -> None:
+    n, h = x.shape[0], weight.shape[0]
+    check_tensor("request", request, (-1, h), request_dtypes, x.device)
+    check_tensor("cand_to_user", cand_to_user, (n,), (torch.int32,), x.device)
+    if n > 0 and request.shape[0] == 0:
+        raise ValueError(f"request has no rows; {n} candidates ask for one")
+    check_choice("activation", activation, reference.ACTIVATIONS)
+    check_epilogue(epilogue, n, h, dtype, x.device)

@@ -4,13 +4,16 @@ import pytest
 import torch
 
 from kernels.broadcast_linear import reference
-from kernels.broadcast_linear.kernel import Config, broadcast_linear_triton
+from kernels.broadcast_linear.config import CONFIGS, FP8_CONFIGS, FP32_CONFIG, Config, config_for
+from kernels.broadcast_linear.epilogue import Normed
+from kernels.broadcast_linear.kernel import broadcast_linear_triton
 from kernels.broadcast_linear.op import broadcast_linear
 from tests.unit.kernels.close import TOLERANCE, assert_close
 from tests.unit.kernels.ragged import candidate_index
 
 TINY = Config(16, 32, 16, 4, 2)
-SPLITS = [[37], [0, 5, 0, 60, 1], [1] * 9, [16, 16], [3, 0]]
+TINY_DESCRIPTORS = Config(16, 32, 16, 4, 2, descriptors=True)
+SPLITS = [[17], [0, 5, 0, 20, 1], [1] * 9, [3, 0]]
 
 Inputs = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
 
@@ -43,7 +46,40 @@ def test_it_is_the_materialised_linear(
 @pytest.mark.parametrize("activation", reference.ACTIVATIONS)
 def test_the_activation_is_applied_before_rounding(activation: str, device: torch.device) -> None:
     given = inputs([5, 12], 24, 40, torch.bfloat16, device)
-    assert_close(broadcast_linear_triton(*given, activation, TINY), exact(*given, activation))
+    assert_close(broadcast_linear_triton(*given, activation, config=TINY), exact(*given, activation))
+
+
+@pytest.mark.parametrize("dtype", list(TOLERANCE), ids=str)
+@pytest.mark.parametrize(("counts", "k", "h"), [([37], 24, 40), ([0, 5, 0, 30], 40, 32), ([3], 8, 8)], ids=str)
+def test_tiles_copied_by_descriptors_agree(
+    counts: list[int], k: int, h: int, dtype: torch.dtype, device: torch.device
+) -> None:
+    given = inputs(counts, k, h, dtype, device)
+    assert_close(broadcast_linear_triton(*given, config=TINY_DESCRIPTORS), exact(*given, "none"))
+
+
+def test_rows_may_be_parts_of_wider_ones(device: torch.device) -> None:
+    x, weight, request, index = inputs([5, 12], 24, 40, torch.float32, device)
+    wide = torch.full((17, 64), float("nan"), device=device)
+    wide[:, 7:31] = x
+    out = broadcast_linear_triton(wide[:, 7:31], weight, request, index, config=TINY)
+    assert_close(out, exact(x, weight, request, index, "none"))
+
+
+def test_a_requests_part_in_float32_is_not_rounded(device: torch.device) -> None:
+    x, weight, request, index = inputs([5, 12], 24, 40, torch.bfloat16, device)
+    large = request.float() + 1000.123  # bfloat16 would round it to a multiple of 8
+    x = torch.zeros_like(x)
+    out = broadcast_linear(x, weight, large, index, epilogue=Normed(*_shifted(large, index)))
+    assert out.dtype is torch.bfloat16
+    assert_close(out, large.double()[index.long()] - large.double().mean())
+
+
+def _shifted(large: torch.Tensor, index: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """A `Normed` that subtracts the mean of `large` and does nothing else."""
+    h = large.shape[1]
+    ones, mean = torch.ones(len(index), device=large.device), large.double().mean().float().expand(len(index))
+    return ones, mean.contiguous(), torch.ones(h, device=large.device), torch.zeros(h, device=large.device)
 
 
 def test_the_shipped_tiles_agree(device: torch.device) -> None:
@@ -76,9 +112,17 @@ def test_no_candidates_give_no_rows(device: torch.device) -> None:
 
 def test_what_does_not_fit_is_named(device: torch.device) -> None:
     x, weight, request, index = inputs([4, 4], 24, 40, torch.float32, device)
-    with pytest.raises(ValueError, match=r"request is \[2, 39\]; expected \[2, 40\]"):
+    with pytest.raises(ValueError, match=r"request is \[2, 39\]; expected \['any', 40\]"):
         broadcast_linear(x, weight, request[:, :39], index)
     with pytest.raises(ValueError, match="weight is float16; allowed is float32"):
         broadcast_linear(x, weight.half(), request, index)
     with pytest.raises(ValueError, match="activation is 'gelu'; allowed are none, relu, silu, hardswish"):
         broadcast_linear(x, weight, request, index, activation="gelu")
+
+
+def test_large_outputs_take_large_tiles() -> None:
+    assert config_for(1000, 1024, 2) == CONFIGS["small"]
+    assert config_for(10_000, 1024, 2) == CONFIGS["wide"]
+    assert config_for(10_000, 1024, 4) == FP32_CONFIG
+    assert config_for(10_000, 1024, 1) == FP8_CONFIGS["fp8-wide"]
+    assert config_for(10_000, 1024, 2, block=256).outputs == 256
