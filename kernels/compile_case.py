@@ -18,3 +18,4 @@ class CompileCase:
     aligned: Sequence[str] = ()  # pointers to 16 bytes and integers that are multiples of 16
     needs: Sequence[str] = ()  # instructions that must be there: "HGMMA", "LDG.E.128"; `A|B` is either
     forbids: Sequence[str] = field(default=())  # instructions that must not: "HMMA" where wgmma is meant
+    options: Mapping[str, object] = field(default_factory=dict)  # further ones of the launch, as it gives them

@@ -47,7 +47,7 @@ def examine(case: CompileCase) -> tuple[dict[str, int], list[str]]:
         constexprs=dict(case.constants),
         attrs={(position(name),): [["tt.divisibility", 16]] for name in case.aligned},
     )
-    options = {"num_warps": case.num_warps, "num_stages": case.num_stages}
+    options = {"num_warps": case.num_warps, "num_stages": case.num_stages, **case.options}
     compiled = triton.compile(source, target=TARGET, options=options)
     usage, opcodes = _disassembled(compiled.asm["cubin"])
     used = {"registers": usage["REG"], "shared_bytes": compiled.metadata.shared, "stack_bytes": usage["STACK"]}
