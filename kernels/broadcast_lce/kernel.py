@@ -1,37 +1,12 @@
 """The Triton form: one product over all candidates' features side by side, the request's part added by index."""
 
-from dataclasses import dataclass
-
 import torch
 import triton
 import triton.language as tl
+from triton.tools.tensor_descriptor import TensorDescriptor
 
+from kernels.broadcast_lce.config import CONFIGS, FP32_CONFIG, TRIALS, Config, config_for
 from kernels.compile_case import CompileCase
-
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """Tile of outputs, features and depth, and how it is run."""
-
-    rows: int
-    features: int
-    depth: int
-    num_warps: int
-    num_stages: int
-
-
-CONFIGS = {
-    "small": Config(64, 64, 64, 4, 4),  # few candidates: enough programs for 132 multiprocessors
-    "flat": Config(64, 128, 64, 4, 4),  # few outputs: a taller tile would compute rows that nobody asked for
-    "wide": Config(128, 128, 64, 8, 4),
-}
-
-
-def config_for(n: int, m: int, d: int) -> Config:
-    """The largest tile that still gives every multiprocessor of a Hopper GPU two of them."""
-    best = CONFIGS["flat" if m <= 64 else "wide"]
-    enough = triton.cdiv(m, best.rows) * triton.cdiv(n * d, best.features) >= 264
-    return best if enough else CONFIGS["small"]
 
 
 @triton.jit
@@ -39,24 +14,29 @@ def broadcast_lce_fwd_kernel(
     x, weight, request, cand_to_user, out,
     m, k, padded_k, d, num_features, stride_xn, stride_xk, stride_w, stride_rb, stride_rm, stride_on, stride_om,
     PRECISION: tl.constexpr, ROWS: tl.constexpr, FEATURES: tl.constexpr, DEPTH: tl.constexpr,
+    DESCRIPTORS: tl.constexpr, SPECIALIZE: tl.constexpr,
 ):  # fmt: skip
     """out[n, i, j] = sum_k weight[i, k] * x[n, k, j] + request[cand_to_user[n], i, j], one program per tile of
     outputs i and features (n, j); the tiles that read the same features run together and find them in L2."""
     row_blocks = tl.cdiv(m, ROWS)
-    rows = (tl.program_id(0) % row_blocks) * ROWS + tl.arange(0, ROWS)
-    features = (tl.program_id(0) // row_blocks) * FEATURES + tl.arange(0, FEATURES)
+    first_row = (tl.program_id(0) % row_blocks) * ROWS
+    first_feature = (tl.program_id(0) // row_blocks) * FEATURES
+    rows, features = first_row + tl.arange(0, ROWS), first_feature + tl.arange(0, FEATURES)
     depth = tl.arange(0, DEPTH)
     row_in, feature_in = rows < m, features < num_features
     candidate, within = features // d, features % d
     rows = rows.to(tl.int64)
-    candidate_x = x + candidate.to(tl.int64) * stride_xn + within
     acc = tl.zeros((ROWS, FEATURES), dtype=tl.float32)
-    for start in range(0, k, DEPTH):
-        at = (start + depth).to(tl.int64)
-        left_in = row_in[:, None] & (at < padded_k)[None, :]  # up to the padding: a multiple of 16 keeps loads wide
-        left = tl.load(weight + rows[:, None] * stride_w + at[None, :], left_in, other=0.0)
-        right_in = feature_in[None, :] & (at < k)[:, None]
-        right = tl.load(candidate_x[None, :] + at[:, None] * stride_xk, right_in, other=0.0)
+    for start in tl.range(0, k, DEPTH, warp_specialize=SPECIALIZE):
+        if DESCRIPTORS:  # of a tile within one candidate
+            left = weight.load([first_row, start])
+            right = x.load([first_feature // d, start, first_feature % d]).reshape(DEPTH, FEATURES)
+        else:
+            at = (start + depth).to(tl.int64)
+            left_in = row_in[:, None] & (at < padded_k)[None, :]  # up to the padding: multiples of 16 keep loads wide
+            left = tl.load(weight + rows[:, None] * stride_w + at[None, :], left_in, other=0.0)
+            right_at = x + (candidate.to(tl.int64) * stride_xn + within)[None, :] + at[:, None] * stride_xk
+            right = tl.load(right_at, feature_in[None, :] & (at < k)[:, None], other=0.0)
         acc = tl.dot(left, right, acc, input_precision=PRECISION)
     user = tl.load(cand_to_user + candidate, feature_in, other=0).to(tl.int64)
     inside = row_in[:, None] & feature_in[None, :]
@@ -82,35 +62,53 @@ def broadcast_lce_triton(
     out = torch.empty((n, m, d), dtype=x.dtype, device=x.device)
     if out.numel() == 0:
         return out
-    c = config or config_for(n, m, d)
+    c = config or config_for(n, m, d, x.element_size())
+    use_descriptors = c.descriptors and k > 0
+    assert not use_descriptors or d % c.features == 0
     grid = (triton.cdiv(m, c.rows) * triton.cdiv(n * d, c.features),)
     broadcast_lce_fwd_kernel[grid](
-        x, weight, request, cand_to_user, out, m, k, weight.shape[1], d, n * d,
+        TensorDescriptor.from_tensor(x, [1, c.depth, c.features]) if use_descriptors else x,
+        TensorDescriptor.from_tensor(weight, [c.rows, c.depth]) if use_descriptors else weight,
+        request, cand_to_user, out, m, k, weight.shape[1], d, n * d,
         x.stride(0), x.stride(1), weight.stride(0), request.stride(0), request.stride(1), out.stride(0), out.stride(1),
         PRECISION="ieee", ROWS=c.rows, FEATURES=c.features, DEPTH=c.depth,
+        DESCRIPTORS=use_descriptors, SPECIALIZE=c.specialize,
         num_warps=c.num_warps, num_stages=c.num_stages,
     )  # fmt: skip
     return out
 
 
 def compile_cases() -> list[CompileCase]:
-    """Every shipped configuration in bf16."""
+    """Every configuration in bf16, and float32 without matrix units."""
+    half = [_case(f"bf16-{name}", c, "bf16") for name, c in {**CONFIGS, **TRIALS}.items()]
+    return [*half, _case("fp32", FP32_CONFIG, "fp32")]
+
+
+def _case(name: str, c: Config, dtype: str) -> CompileCase:
     sizes = ("m", "k", "padded_k", "d", "num_features")
     strides = ("stride_xn", "stride_xk", "stride_w", "stride_rb", "stride_rm", "stride_on", "stride_om")
-    return [
-        CompileCase(
-            name=f"bf16-{name}",
-            kernel=broadcast_lce_fwd_kernel,
-            signature={
-                **dict.fromkeys(("x", "weight", "request"), "*bf16"), "cand_to_user": "*i32", "out": "*bf16",
-                **dict.fromkeys((*sizes, *strides), "i32"),
-            },
-            constants={"PRECISION": "ieee", "ROWS": c.rows, "FEATURES": c.features, "DEPTH": c.depth},
-            num_warps=c.num_warps,
-            num_stages=c.num_stages,
-            aligned=("x", "weight", "request", "cand_to_user", "out", "padded_k", "d", "num_features", *strides),
-            needs=("HGMMA", "LDGSTS.E.BYPASS.128|LDGSTS.E.BYPASS.LTC128B.128", "STG.E.128"),
-            forbids=("HMMA",),
-        )
-        for name, c in CONFIGS.items()
-    ]  # fmt: skip
+    tiles = {"x": [1, c.depth, c.features], "weight": [c.rows, c.depth]}
+    operands = {name: f"tensordesc<{dtype}{tile}>" if c.descriptors else f"*{dtype}" for name, tile in tiles.items()}
+    copies = "UTMALDG" if c.descriptors else "LDGSTS.E.BYPASS.128|LDGSTS.E.BYPASS.LTC128B.128"
+    return CompileCase(
+        name=name,
+        kernel=broadcast_lce_fwd_kernel,
+        signature={
+            **operands, "request": f"*{dtype}", "cand_to_user": "*i32", "out": f"*{dtype}",
+            **dict.fromkeys((*sizes, *strides), "i32"),
+        },
+        constants={
+            "PRECISION": "ieee", "ROWS": c.rows, "FEATURES": c.features, "DEPTH": c.depth,
+            "DESCRIPTORS": c.descriptors, "SPECIALIZE": c.specialize,
+        },
+        num_warps=c.num_warps,
+        num_stages=c.num_stages,
+        aligned=(
+            *(() if c.descriptors else operands), "request", "cand_to_user", "out",
+            "padded_k", "d", "num_features", *strides,
+        ),
+        needs=(
+            copies, "STG.E.128", *(("HGMMA",) if dtype == "bf16" else ()), *(("USETMAXREG",) if c.specialize else ()),
+        ),
+        forbids=("HMMA",),
+    )  # fmt: skip

@@ -1,11 +1,12 @@
-"""Linear compression of embeddings over [request ; candidate]: expanded, decomposed, compiled, ours."""
+"""Linear compression of embeddings over [request ; candidate]: expanded, decomposed, compiled, ours in every tile."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 
 from benchmarks.kernels.case import COMPILED, DECOMPOSED, EXPANDED, OURS, Case, Inputs
 from kernels.broadcast_lce import reference
+from kernels.broadcast_lce.config import TRIALS
 from kernels.broadcast_lce.op import broadcast_lce
 from kernels.broadcast_lce.roofline import BroadcastLceWork
 from kernels.broadcast_lce.weights import prepare_lce_weights
@@ -23,10 +24,10 @@ def cases(device: torch.device) -> Iterator[Case]:
     """The grid for this kind of device."""
     gpu = device.type == "cuda"
     for n, m, d, k, k_request, b in GPU_GRID if gpu else CPU_GRID:
-        yield _case(n, m, d, k, k_request, b, torch.bfloat16 if gpu else torch.float32)
+        yield _case(n, m, d, k, k_request, b, torch.bfloat16 if gpu else torch.float32, gpu)
 
 
-def _case(n: int, m: int, d: int, k: int, k_request: int, b: int, dtype: torch.dtype) -> Case:
+def _case(n: int, m: int, d: int, k: int, k_request: int, b: int, dtype: torch.dtype, gpu: bool) -> Case:
     def inputs(generator: torch.Generator, device: torch.device) -> Inputs:
         def normal(*shape: int, scale: float = 1.0) -> torch.Tensor:
             return (torch.randn(*shape, generator=generator, device=device) * scale).to(dtype)
@@ -45,8 +46,11 @@ def _case(n: int, m: int, d: int, k: int, k_request: int, b: int, dtype: torch.d
     def aligned(x, x_request, weight, weights, index):
         return reference.broadcast_lce(x, weights.candidate, torch.matmul(weights.request, x_request), index)
 
-    def ours(x, x_request, weight, weights, index):
-        return broadcast_lce(x, weights.candidate, torch.matmul(weights.request, x_request), index)
+    def with_form(form: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+        def provider(x, x_request, weight, weights, index):
+            return form(x, weights.candidate, torch.matmul(weights.request, x_request), index)
+
+        return provider
 
     def exact(x, x_request, weight, weights, index):
         request = weight[:, :k_request].double() @ x_request.double()
@@ -56,6 +60,7 @@ def _case(n: int, m: int, d: int, k: int, k_request: int, b: int, dtype: torch.d
             out[some] = weight[:, k_request:].double() @ x[some].double() + request[index[some].long()]
         return out
 
+    trials = {f"{OURS}, {name}": with_form(form) for name, form in (_trials(d) if gpu else {}).items()}
     return Case(
         op="broadcast_lce",
         shape=f"N={n} M={m} d={d} K={k} K_request={k_request} B={b}",
@@ -67,8 +72,19 @@ def _case(n: int, m: int, d: int, k: int, k_request: int, b: int, dtype: torch.d
             DECOMPOSED: decomposed,
             "eager, decomposed, aligned": aligned,
             COMPILED: torch.compile(aligned),
-            OURS: ours,
+            OURS: with_form(broadcast_lce),
+            **trials,
         },
         exact=exact,
         tolerance=5e-3 if dtype is torch.bfloat16 else 1e-5,
     )
+
+
+def _trials(d: int) -> dict[str, Callable[..., torch.Tensor]]:
+    from kernels.broadcast_lce.kernel import broadcast_lce_triton
+
+    def tiled(config):
+        return lambda x, weight, request, index: broadcast_lce_triton(x, weight, request, index, config)
+
+    fitting = {name: c for name, c in TRIALS.items() if d % c.features == 0}
+    return {name: tiled(config) for name, config in fitting.items()}

@@ -3,14 +3,16 @@
 import pytest
 import torch
 
-from kernels.broadcast_lce.kernel import Config, broadcast_lce_triton
+from kernels.broadcast_lce.config import CONFIGS, FP32_CONFIG, Config, config_for
+from kernels.broadcast_lce.kernel import broadcast_lce_triton
 from kernels.broadcast_lce.op import broadcast_lce
 from kernels.broadcast_lce.weights import prepare_lce_weights
 from tests.unit.kernels.close import TOLERANCE, assert_close
 from tests.unit.kernels.ragged import candidate_index
 
 TINY = Config(16, 16, 16, 4, 2)
-SPLITS = [[7], [0, 2, 0, 6, 1], [1] * 5, [3, 0]]
+TINY_DESCRIPTORS = Config(16, 16, 16, 4, 2, descriptors=True)
+SPLITS = [[4], [0, 2, 0, 3, 1], [1] * 3, [2, 0]]
 
 Inputs = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
 
@@ -31,13 +33,38 @@ def exact(x: torch.Tensor, weight: torch.Tensor, request: torch.Tensor, index: t
 
 
 @pytest.mark.parametrize("dtype", list(TOLERANCE), ids=str)
-@pytest.mark.parametrize(("m", "k", "d"), [(1, 1, 1), (20, 24, 16), (17, 33, 5), (33, 7, 40)])
+@pytest.mark.parametrize(("m", "k", "d"), [(1, 1, 1), (20, 24, 16), (17, 33, 5), (33, 7, 20)])
 @pytest.mark.parametrize("counts", SPLITS, ids=str)
 def test_it_is_the_materialised_compression(
     counts: list[int], m: int, k: int, d: int, dtype: torch.dtype, device: torch.device
 ) -> None:
     given = inputs(counts, m, k, d, dtype, device)
     assert_close(broadcast_lce_triton(*given, config=TINY), exact(*given))
+
+
+@pytest.mark.parametrize("dtype", list(TOLERANCE), ids=str)
+@pytest.mark.parametrize(("m", "k", "d"), [(20, 24, 16), (17, 33, 32)])
+@pytest.mark.parametrize("counts", [[3], [0, 2, 0, 3, 1]], ids=str)
+def test_tiles_copied_by_descriptors_agree(
+    counts: list[int], m: int, k: int, d: int, dtype: torch.dtype, device: torch.device
+) -> None:
+    x, weight, request, index = inputs(counts, m, k, d, dtype, device)
+    padded = prepare_lce_weights(weight, 0).candidate
+    out = broadcast_lce_triton(x, padded, request, index, TINY_DESCRIPTORS)
+    assert_close(out, exact(x, weight, request, index))
+
+
+def test_a_tile_of_descriptors_is_of_one_candidate(device: torch.device) -> None:
+    given = inputs([3], 20, 32, 24, torch.float32, device)
+    with pytest.raises(AssertionError):
+        broadcast_lce_triton(*given, TINY_DESCRIPTORS)
+
+
+def test_tiles_follow_the_outputs() -> None:
+    assert config_for(100, 256, 64, 2) == CONFIGS["small"]
+    assert config_for(10_000, 256, 64, 2) == CONFIGS["wide"]
+    assert config_for(10_000, 32, 64, 2) == CONFIGS["flat"]
+    assert config_for(10_000, 256, 64, 4) == FP32_CONFIG
 
 
 def test_the_shipped_tiles_agree(device: torch.device) -> None:
