@@ -9,12 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inference.evaluation.explored import judge_explored
 from inference.serving.explore import Slots, explore, greedy
 from inference.serving.settings import RankerSettings
+from inference.training.topics_dataset import MIN_REQUESTS, join
+from runtime.clock import SystemClock
 from streams.wire.codec import decode_value, encode
+from streams.wire.events import Activity
 from streams.wire.topics import Topic
 from tests.unit.inference.releases import ITEMS
-from tests.unit.inference.serving.world import World, candidates, running_world
+from tests.unit.inference.serving.world import USER, World, candidates, running_world
 
 IDS = [f"i{number:02}" for number in range(12)]
 RANKED = [5, 3, 8, 0, 11, 1]  # the best six of twelve
@@ -176,3 +180,34 @@ async def test_openapi_documents_the_field_and_the_switch(world: World) -> None:
     assert schemas["RankRequest"]["properties"]["explore"]["default"] is True
     assert "SOLARIS_RANKER_EXPLORE_SHARE" in schemas["RankRequest"]["properties"]["explore"]["description"]
     assert schemas["RankedItem"]["properties"]["explored"] == {"type": "boolean", "default": False}
+
+
+async def test_what_was_served_and_clicked_is_judged_on_the_slots_that_chance_filled(bundles: Path) -> None:
+    """From the answer over the slate on its topic to the rows that training judges by; users click every fifth item."""
+    rng = np.random.default_rng(0)
+    activities: list[Activity] = []
+    num_explored = 0
+    async with running_world(bundles, RankerSettings(name="ranker-1", explore_share=0.3)) as world:
+        await world.fill_items()
+        for answer in await answers(world, MIN_REQUESTS):
+            shown_ms = SystemClock().now_ms()
+            for position, item in enumerate(answer["items"]):
+                for kind in ["impression", "click"][: 1 + int(rng.random() < 0.2)]:
+                    activities.append(_activity(answer["request_id"], item["item_id"], position, kind, shown_ms))
+                num_explored += item.get("explored", False)
+        slates = world.sent(Topic.SLATES_SERVED)
+        assert len(slates) == MIN_REQUESTS
+    data = join(ITEMS, activities, slates, now_ms=SystemClock().now_ms() + 48 * 3_600_000, context_width=4)
+    assert data.uniform.sum() == num_explored
+    assert data.uniform.mean() == pytest.approx(0.3, abs=0.03)
+    assert data.propensity[data.uniform].min() < 0.3 / 30 < 0.7 < data.propensity[~data.uniform].min()
+    report = judge_explored(data, {"a fifth": np.full(len(data.clicked), 0.2)})
+    assert (report["rows"], report["clicks"]) == (num_explored, data.clicked[data.uniform].sum())
+    assert report["quality"]["a fifth"]["calibration"] == pytest.approx(1.0, abs=0.25)
+
+
+def _activity(request_id: str, item: str, position: int, kind: str, time_ms: int) -> Activity:
+    return Activity(
+        event_id=f"{request_id} {item} {kind}", event_time_ms=time_ms, user_id=USER, item_id=item, kind=kind,
+        request_id=request_id, position=position,
+    )  # fmt: skip
