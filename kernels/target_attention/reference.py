@@ -1,0 +1,111 @@
+"""The definition, in plain PyTorch: differentiable, any floating dtype, any device."""
+
+import torch
+import torch.nn.functional as F
+
+MODES = ("softmax", "silu")
+Pair = tuple[torch.Tensor, torch.Tensor]
+
+
+def target_attention(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    user_offsets: torch.Tensor,
+    kv_offsets: torch.Tensor | None = None,
+    kv_mask: torch.Tensor | None = None,
+    self_kv: Pair | None = None,
+    mode: str = "softmax",
+    scale: float | None = None,
+    divisor: float = 1.0,
+    max_candidates: int | None = None,
+) -> torch.Tensor:
+    """See `op.target_attention`. Reads the offsets on the host where several requests differ in length."""
+    b = user_offsets.shape[0] - 1
+    if b == 0:
+        return q.new_empty(0, q.shape[1], v.shape[2])
+    if b > 1 and kv_offsets is not None:
+        return _one_by_one(q, k, v, user_offsets, kv_offsets, kv_mask, self_kv, mode, scale, divisor)
+    given = [q, *(self_kv or ())]
+    rows = None
+    if b > 1:
+        given, rows = _padded(given, user_offsets, max_candidates)
+    queries, *own = (_by_request(tensor, b) for tensor in given)
+    keys, values = (_by_request(tensor, b) for tensor in (k, v))
+    mask = None if kv_mask is None else _by_request(kv_mask, b)
+    out = _attend(queries, keys, values, mask, (own[0], own[1]) if own else None, mode, scale, divisor).flatten(0, 1)
+    return out if rows is None else out.index_select(0, rows)
+
+
+def _by_request(tensor: torch.Tensor, b: int) -> torch.Tensor:
+    return tensor.unsqueeze(0) if b == 1 else tensor.view(b, tensor.shape[0] // b, *tensor.shape[1:])
+
+
+def _padded(
+    given: list[torch.Tensor], user_offsets: torch.Tensor, max_candidates: int | None
+) -> tuple[list[torch.Tensor], torch.Tensor | None]:
+    """Every request with as many rows as the longest, and where each row went (None: they are as long already)."""
+    n, b = given[0].shape[0], user_offsets.shape[0] - 1
+    counts = torch.diff(user_offsets)
+    longest = int(counts.max()) if max_candidates is None else max_candidates
+    if n == b * longest:  # as in training
+        return given, None
+    moved = torch.arange(0, b * longest, longest, device=counts.device) - user_offsets[:-1]
+    rows = torch.arange(n, device=counts.device) + torch.repeat_interleave(moved, counts, output_size=n)
+    return [x.new_zeros(b * longest, *x.shape[1:]).index_copy(0, rows, x) for x in given], rows
+
+
+def _one_by_one(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    user_offsets: torch.Tensor,
+    kv_offsets: torch.Tensor,
+    kv_mask: torch.Tensor | None,
+    self_kv: Pair | None,
+    mode: str,
+    scale: float | None,
+    divisor: float,
+) -> torch.Tensor:
+    """Histories of thousands differ by as much: no request pays for the padding of another's."""
+    users, keys = user_offsets.tolist(), kv_offsets.tolist()
+    parts = []
+    for b in range(len(users) - 1):
+        own, read = slice(users[b], users[b + 1]), slice(keys[b], keys[b + 1])
+        mask = None if kv_mask is None else kv_mask[None, read]
+        pair = None if self_kv is None else (self_kv[0][None, own], self_kv[1][None, own])
+        parts.append(_attend(q[None, own], k[None, read], v[None, read], mask, pair, mode, scale, divisor)[0])
+    return torch.cat(parts)
+
+
+def _attend(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    mask: torch.Tensor | None,
+    self_kv: Pair | None,
+    mode: str,
+    scale: float | None,
+    divisor: float,
+) -> torch.Tensor:
+    """[B, L, H, E] queries over [B, S, H, E] keys -> [B, L, H, Ev]; no key to read gives zeros."""
+    q_h, k_h, v_h = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
+    keep = None if mask is None else mask.unsqueeze(1).unsqueeze(1)
+    if mode == "softmax" and self_kv is None:
+        # A mask of booleans, not of large negative numbers: a row without any key is zeros.
+        return F.scaled_dot_product_attention(q_h, k_h, v_h, attn_mask=keep, scale=scale).transpose(1, 2)
+    factor = q.shape[-1] ** -0.5 if scale is None else scale
+    scores = (q_h * factor) @ k_h.transpose(2, 3)  # [B, H, L, S]
+    own = None if self_kv is None else (q * factor * self_kv[0]).sum(-1, keepdim=True)  # [B, L, H, 1]
+    if mode == "silu":
+        weights = F.silu(scores) if keep is None else F.silu(scores).masked_fill(~keep, 0.0)
+        own_weight = None if own is None else F.silu(own)
+    else:
+        assert own is not None
+        scores = scores if keep is None else scores.masked_fill(~keep, float("-inf"))
+        both = torch.softmax(torch.cat([scores, own.transpose(1, 2)], dim=-1), dim=-1)
+        weights, own_weight = both[..., :-1], both[..., -1:].transpose(1, 2)
+    out = (weights @ v_h).transpose(1, 2)
+    if self_kv is not None and own_weight is not None:
+        out = out + own_weight * self_kv[1]
+    return out if divisor == 1.0 else out / divisor
