@@ -12,6 +12,7 @@ from benchmarks.kernels import report
 from benchmarks.kernels.case import Case
 from benchmarks.kernels.ceilings import measure_ceilings
 from benchmarks.kernels.measure import GateFailed, forget, measure, passes
+from benchmarks.kernels.plot import draw
 from benchmarks.kernels.registry import op_cases, op_names
 from benchmarks.kernels.results import FOLDER, Machine, merge_rows, read_rows, this_machine
 from kernels.roofline import Ceilings
@@ -28,11 +29,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.add_argument("--out", type=Path, default=FOLDER, help="folder of the CSV (default %(default)s)")
         command.add_argument("--seconds", type=float, default=float("inf"), help="stop before a case begins later")
         command.add_argument("--resume", action="store_true", help="leave out what the CSV has already")
-    line = "write the tables of kernels/README.md from the CSV files"
+    line = "write the tables of kernels/README.md and the plot beside it from the CSV files"
     commands.add_parser("report", help=line, description=line)
     args = parser.parse_args(argv)
     if args.command == "report":
         report.README.write_text(report.rendered(report.README.read_text()))
+        draw(read_rows(FOLDER / "cpu.csv"))
         return 0
     if unknown := set(args.ops) - set(op_names()):
         parser.error(f"no such op: {', '.join(sorted(unknown))}; there are {', '.join(op_names())}")

@@ -7,12 +7,16 @@ from pathlib import Path
 import torch
 
 from benchmarks.kernels.case import COMPILED, DECOMPOSED, EXPANDED, OURS, Case
+from benchmarks.kernels.registry import all_cases
 from benchmarks.kernels.results import FOLDER, Row, by_shape, read_rows
+from inference.models.ranker_work import RankerWork
 
 README = Path(__file__).parents[2] / "kernels" / "README.md"
 NOT_MEASURED = "not measured"
 COMMANDS = {"cpu": "python -m benchmarks.kernels cpu", "gpu": "python -m benchmarks.kernels gpu"}
 FIRST = (EXPANDED, DECOMPOSED, COMPILED)
+FORWARD = "ranker_forward"
+DATASHEET_BF16 = {"NVIDIA H200": 989e12, "NVIDIA H100 80GB HBM3": 989e12}  # dense, operations a second
 
 
 def rendered(text: str, kinds: Iterable[str] = ("cpu", "gpu")) -> str:
@@ -25,13 +29,14 @@ def rendered(text: str, kinds: Iterable[str] = ("cpu", "gpu")) -> str:
 
 def tables(kind: str) -> str:
     """One table per op: milliseconds of ours, ours' share of the floor, and how many times longer the others take."""
-    from benchmarks.kernels.registry import all_cases
-
     rows = read_rows(FOLDER / f"{kind}.csv")
     cases = list(all_cases(torch.device("cuda" if kind == "gpu" else "cpu")))
     parts = [f"`{COMMANDS[kind]}`, {_measured_on(rows)}.", ""]
     for op in dict.fromkeys(case.op for case in cases):
-        parts += _op_table(op, [case for case in cases if case.op == op], rows)
+        of_op = [case for case in cases if case.op == op]
+        parts += _op_table(op, of_op, rows)
+        if op == FORWARD and kind == "gpu":
+            parts += _mfu_table(of_op, rows)
     return "\n".join(parts)
 
 
@@ -50,6 +55,21 @@ def _op_table(op: str, cases: Sequence[Case], rows: Sequence[Row]) -> list[str]:
         ours = found.get(OURS)
         own = [f"{ours.ms:.3g}", f"{ours.floor_ms / ours.ms:.0%} ({ours.bound})"] if ours else [NOT_MEASURED] * 2
         lines.append(f"| {case.shape} | {' | '.join(own + [_ratio(name, case, found) for name in others])} |")
+    return [*lines, ""]
+
+
+def _mfu_table(cases: Sequence[Case], rows: Sequence[Row]) -> list[str]:
+    """Model FLOPs utilisation: useful operations alone. What sharing saved stands under its own name."""
+    ours = {row.shape: row for row in rows if row.op == FORWARD and row.provider == OURS}
+    head = "| shape | useful TFLOP | MFU of the datasheet's bf16 peak | as if unshared, TFLOP/s (not an MFU) |"
+    lines = [head, "| --- " * 4 + "|"]
+    for case in cases:
+        assert isinstance(case.work, RankerWork)
+        row, useful = ours.get(case.shape), case.work.flops
+        peak = DATASHEET_BF16.get(row.machine) if row else None
+        mfu = f"{useful / (row.ms / 1e3) / peak:.1%}" if row and peak else NOT_MEASURED
+        effective = f"{case.work.unshared_flops / (row.ms / 1e3) / 1e12:.4g}" if row else NOT_MEASURED
+        lines.append(f"| {case.shape} | {useful / 1e12:.3g} | {mfu} | {effective} |")
     return [*lines, ""]
 
 

@@ -1,6 +1,7 @@
 """The transformer parts that the user tower and the foundation model share."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -68,6 +69,13 @@ def start_as_similarity(query: nn.Linear, key_value: nn.Linear) -> None:
         nn.init.eye_(key_value.weight[width:])
         query.bias.zero_()
         key_value.bias.zero_()
+
+
+def start_as_linears(joint: nn.Linear, widths: Sequence[int]) -> None:
+    """Let one linear over concatenated inputs begin as the sum of linears over each: a wide input drowns no other."""
+    with torch.no_grad():
+        parts = [nn.Linear(width, joint.out_features, bias=False).weight for width in widths]
+        joint.weight.copy_(torch.cat(parts, dim=1))
 
 
 class FeedForward(nn.Module):

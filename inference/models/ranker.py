@@ -9,10 +9,12 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from inference.models.blocks import head_products, start_as_similarity, start_at_zero
-from inference.models.broadcast import broadcast_add, broadcast_attention
+from inference.models.blocks import head_products, start_as_linears, start_as_similarity, start_at_zero
+from inference.models.shared_interaction import SharedInteraction
 from inference.models.sizes import Sizes
 from inference.protocol import NUM_TIERS, RankInputs, RankOutputs, Tier
+from kernels.broadcast_linear.op import broadcast_linear
+from kernels.target_attention.op import target_attention
 
 AGE_SCALE = 12.0  # log of seconds: a pair row of two days has about 1
 
@@ -24,12 +26,15 @@ class VariantSizes:
     hidden: int
     blocks: int
     hops: int  # times a candidate reads the user's tokens
+    interactions: int = 0  # Wukong layers over the tokens of user and candidate
+    split: int = 1  # tokens that one row is cut into for them
+    rank: int = 8  # of their factorisation machines
 
 
 VARIANTS = {
     "small": VariantSizes(hidden=48, blocks=1, hops=1),
     "standard": VariantSizes(hidden=96, blocks=2, hops=1),
-    "large": VariantSizes(hidden=192, blocks=3, hops=2),
+    "large": VariantSizes(hidden=192, blocks=3, hops=2, interactions=1),
 }
 DEFAULT_VARIANT = "standard"
 
@@ -45,10 +50,11 @@ class Ranker(nn.Module):
         self.pair_default = nn.Parameter(torch.zeros(p))
         self.token_default = nn.Parameter(torch.randn(d) * 0.1)  # always attended, so no user is a case by itself
         self.hops = nn.ModuleList(_Hop(d) for _ in range(variant.hops))
+        self.interactions = _Interactions(sizes, variant) if variant.interactions else None
+        widths = [d, (2 * d + sizes.num_heads) * variant.hops, p + NUM_TIERS + 2]
         self.from_request = nn.Linear(d + sizes.context_width, hidden)
-        self.from_candidate = nn.Linear(d, hidden, bias=False)
-        self.from_attended = nn.Linear((2 * d + sizes.num_heads) * variant.hops, hidden, bias=False)
-        self.from_pair = nn.Linear(p + NUM_TIERS + 2, hidden, bias=False)
+        self.from_candidate = nn.Linear(sum(widths), hidden, bias=False)
+        start_as_linears(self.from_candidate, widths)
         self.pair_gate = nn.Linear(NUM_TIERS + 2, p)
         start_at_zero(self.pair_gate)
         self.blocks = nn.ModuleList(_Block(hidden) for _ in range(variant.blocks))
@@ -56,24 +62,26 @@ class Ranker(nn.Module):
         self.pair_heads = nn.Linear(p, 2)
 
     def forward(self, inputs: RankInputs) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits of click and of conversion given a click, each [N] float32."""
+        """Logits of click and of conversion given a click, each [N], in the dtype of the features."""
         index, offsets = inputs.cand_to_user, inputs.user_offsets
         cand = torch.where(inputs.cand_mask[:, None], inputs.cand, self.cand_default)
         tokens, mask = self._tokens(inputs)
 
-        attended: list[torch.Tensor] = []
+        reads: list[torch.Tensor] = []
         query = cand
         for hop in self.hops:
-            read = hop(query, tokens, mask, index, offsets, self.num_heads)
-            attended += [read, read * cand, head_products(read, cand, self.num_heads)]
-            query = query + read
-
-        weight = mask[:, :, None] / mask.sum(1)[:, None, None]
-        summary = (tokens * weight).sum(1)  # [B, D]
-        request = self.from_request(torch.cat([summary, inputs.context], dim=1))  # once per request
+            reads.append(hop(query, tokens, mask, offsets, self.num_heads))
+            query = query + reads[-1]
         pair, known = self._pair(inputs)
-        hidden = self.from_candidate(cand) + self.from_attended(torch.cat(attended, 1)) + self.from_pair(known)
-        hidden = broadcast_add(hidden, request, index)
+        parts = [part for read in reads for part in (read, read * cand, head_products(read, cand, self.num_heads))]
+        joined = torch.cat([cand, *parts, known], dim=1)
+
+        weight = (mask / mask.sum(1, keepdim=True)).to(tokens.dtype)
+        summary = (tokens * weight[:, :, None]).sum(1)  # [B, D]
+        request = self.from_request(torch.cat([summary, inputs.context], dim=1))  # once per request
+        hidden = broadcast_linear(joined, self.from_candidate.weight, request, index)
+        if self.interactions is not None:
+            hidden = hidden + self.interactions(tokens, mask, [cand, *reads], pair, index)
         for block in self.blocks:
             hidden = block(hidden)
         click, conversion = (self.heads(hidden) + self.pair_heads(pair)).unbind(-1)
@@ -97,13 +105,15 @@ class Ranker(nn.Module):
         one_hot = nn.functional.one_hot(tier, NUM_TIERS).to(pair.dtype)
         behind = (inputs.age_s > 0.0).to(pair.dtype)[:, None]
         log_age = torch.log1p(inputs.age_s.clamp(min=0.0))[:, None] / AGE_SCALE
-        known = torch.cat([one_hot, behind, log_age], dim=1)
+        known = torch.cat([one_hot, behind, log_age.to(pair.dtype)], dim=1)
         # What a row is worth depends on what it lacks; a sum of both could not say so.
         pair = pair * 2.0 * torch.sigmoid(self.pair_gate(known))
         return pair, torch.cat([pair, known], dim=1)
 
 
 class _Hop(nn.Module):
+    """One reading of the user's tokens by every candidate; keys and values are made once per request."""
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self.query = nn.Linear(width, width)
@@ -111,19 +121,45 @@ class _Hop(nn.Module):
         start_as_similarity(self.query, self.key_value)
 
     def forward(
-        self,
-        query: torch.Tensor,
-        tokens: torch.Tensor,
-        mask: torch.Tensor,
-        index: torch.Tensor,
-        offsets: torch.Tensor,
-        num_heads: int,
+        self, query: torch.Tensor, tokens: torch.Tensor, mask: torch.Tensor, offsets: torch.Tensor, num_heads: int
     ) -> torch.Tensor:
         b, s, d = tokens.shape
-        split = self.key_value(tokens).view(b, s, 2, num_heads, d // num_heads)  # once per request
-        keys, values = split.permute(2, 0, 3, 1, 4).unbind(0)  # [B, H, T + 1, E]
+        keys, values = self.key_value(tokens).view(b * s, 2, num_heads, d // num_heads).unbind(1)
         queries = self.query(query).view(-1, num_heads, d // num_heads)
-        return broadcast_attention(queries, keys, values, mask, index, offsets)
+        return target_attention(queries, keys, values, offsets, kv_mask=mask.flatten()).flatten(1)
+
+
+class _Interactions(nn.Module):
+    """Wukong layers over the user's tokens and the candidate's rows; begins by adding nothing to the hidden layer."""
+
+    def __init__(self, sizes: Sizes, variant: VariantSizes) -> None:
+        super().__init__()
+        self.split, self.width = variant.split, sizes.item_width // variant.split
+        num_user, self.num_cand = (sizes.user_tokens + 1) * self.split, (variant.hops + 2) * self.split
+        self.from_pair = nn.Linear(sizes.pair_width, sizes.item_width)
+        self.layers = nn.ModuleList(
+            SharedInteraction(num_user, self.num_cand, self.width, variant.rank, last=layer == variant.interactions - 1)
+            for layer in range(variant.interactions)
+        )
+        self.out = nn.Linear(self.num_cand * self.width, variant.hidden, bias=False)
+        nn.init.zeros_(self.out.weight)
+
+    def forward(
+        self,
+        tokens: torch.Tensor,
+        mask: torch.Tensor,
+        rows: list[torch.Tensor],
+        pair: torch.Tensor,
+        index: torch.Tensor,
+    ) -> torch.Tensor:
+        """`tokens` [B, T + 1, D], `rows` each [N, D], `pair` [N, P] -> [N, hidden]."""
+        user = tokens.reshape(tokens.shape[0], -1, self.width)
+        mask = mask.repeat_interleave(self.split, dim=1)
+        cand = torch.cat([*rows, self.from_pair(pair)], dim=1).view(-1, self.num_cand, self.width)
+        for layer in self.layers:
+            user, cand = layer(user, mask, cand, index)
+        out: torch.Tensor = self.out(cand.flatten(1))
+        return out
 
 
 class _Block(nn.Module):

@@ -1,0 +1,137 @@
+"""The ranker's whole forward pass: the request copied to every candidate, shared, compiled, and as it is served."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+
+import torch
+
+from benchmarks.kernels.case import COMPILED, DECOMPOSED, EXPANDED, OURS, Case, Inputs
+from inference.models.ranker import VARIANTS, Ranker, VariantSizes
+from inference.models.ranker_work import RankerWork, ranker_work
+from inference.models.sizes import Sizes
+from inference.protocol import NUM_TIERS, RankInputs
+from kernels.backend import VARIABLE, Backend
+
+# The compact one is what the demo trains; the others are of the sizes that GPUs are bought for, with random weights.
+MODELS: dict[str, tuple[Sizes, VariantSizes]] = {
+    "compact": (Sizes(), VARIANTS["large"]),
+    "standard": (
+        Sizes(item_width=256, pair_width=64),
+        VariantSizes(hidden=1024, blocks=3, hops=2, interactions=2, split=4, rank=16),
+    ),
+    "large": (
+        Sizes(item_width=1024, pair_width=256, num_heads=8, foundation_tap_width=256),
+        VariantSizes(hidden=4096, blocks=6, hops=2, interactions=3, split=8, rank=32),
+    ),
+}
+GPU_GRID = [(name, n, 1) for name in MODELS for n in (100, 1000, 10_000)] + [("standard", 2048, 16)]
+CPU_GRID = [("compact", n, 1) for n in (50, 100, 200, 500, 1000, 2000, 4000)] + [("compact", 1000, 8)]
+
+
+def cases(device: torch.device) -> Iterator[Case]:
+    """From 100 to 10,000 candidates on a GPU, from 50 to 4,000 on a CPU."""
+    gpu = device.type == "cuda"
+    for name, n, b in GPU_GRID if gpu else CPU_GRID:
+        yield _case(name, n, b, torch.bfloat16 if gpu else torch.float32)
+
+
+@cache
+def work_of(name: str, n: int, b: int, dtype: torch.dtype) -> RankerWork:
+    """Counted on a model without storage: the large one has 0.4 billion weights."""
+    sizes, variant = MODELS[name]
+    with torch.device("meta"):
+        ranker = Ranker(sizes, variant).to(dtype)
+    return ranker_work(ranker, _inputs(sizes, 1, 1, dtype, None, torch.device("meta")), n, b)
+
+
+@cache
+def _ranker(name: str, device: torch.device, dtype: torch.dtype) -> Ranker:
+    generator = torch.Generator(device).manual_seed(0)
+    with torch.device(device):
+        ranker = Ranker(*MODELS[name]).eval().requires_grad_(False)
+    for module in ranker.modules():  # what training would have left: nothing adds zeros, nothing explodes
+        if isinstance(module, torch.nn.Linear):
+            module.weight.normal_(0.0, module.in_features**-0.5, generator=generator)
+    return ranker.to(dtype)
+
+
+def _inputs(
+    sizes: Sizes, n: int, b: int, dtype: torch.dtype, generator: torch.Generator | None, device: torch.device
+) -> RankInputs:
+    def normal(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=generator, device=device).to(dtype)
+
+    index = (torch.arange(n, device=device) * b // n).to(torch.int32)
+    return RankInputs(
+        user=normal(b, sizes.user_tokens, sizes.item_width),
+        user_mask=torch.ones(b, sizes.user_tokens, dtype=torch.bool, device=device),
+        context=normal(b, sizes.context_width),
+        cand=normal(n, sizes.item_width),
+        cand_mask=torch.arange(n, device=device) % 50 != 49,
+        pair=normal(n, sizes.pair_width),
+        tier=(torch.arange(n, device=device) % NUM_TIERS).to(torch.int32),
+        age_s=torch.rand(n, generator=generator, device=device) * 3600,
+        cand_to_user=index,
+        user_offsets=(torch.arange(b + 1, device=device) * n // b).to(torch.int32),
+    )
+
+
+def _expanded(inputs: RankInputs) -> RankInputs:
+    """Every candidate as a request of its own, with a copy of the user: what is computed where nothing is shared."""
+    index, n = inputs.cand_to_user, inputs.num_candidates
+    return replace(
+        inputs,
+        **{name: getattr(inputs, name).index_select(0, index) for name in ("user", "user_mask", "context")},
+        cand_to_user=torch.arange(n, dtype=torch.int32, device=index.device),
+        user_offsets=torch.arange(n + 1, dtype=torch.int32, device=index.device),
+    )
+
+
+def _case(name: str, n: int, b: int, dtype: torch.dtype) -> Case:
+    def inputs(generator: torch.Generator, device: torch.device) -> Inputs:
+        batch = _inputs(MODELS[name][0], n, b, dtype, generator, device)
+        return tuple(getattr(batch, field) for field in batch.__slots__)
+
+    def logits(ranker: Ranker, batch: RankInputs) -> torch.Tensor:
+        return torch.stack(ranker(batch))
+
+    def ours(*tensors):
+        batch = RankInputs(*tensors)
+        return logits(_ranker(name, batch.cand.device, dtype), batch)
+
+    def by_reference(call, *tensors):
+        before = os.environ.get(VARIABLE, Backend.AUTO)
+        os.environ[VARIABLE] = Backend.REFERENCE
+        try:
+            return call(*tensors)
+        finally:
+            os.environ[VARIABLE] = before
+
+    def expanded(*tensors):
+        batch = _expanded(RankInputs(*tensors))
+        return logits(_ranker(name, batch.cand.device, dtype), batch)
+
+    def exact(*tensors):
+        batch = RankInputs(*(t.double() if t.is_floating_point() else t for t in tensors))
+        ranker = Ranker(*MODELS[name]).to(batch.cand.device)
+        ranker.load_state_dict(_ranker(name, batch.cand.device, dtype).state_dict())
+        return by_reference(lambda: logits(ranker.double(), batch))
+
+    compiled = torch.compile(ours, dynamic=False)
+    return Case(
+        op="ranker_forward",
+        shape=f"{name} N={n} B={b}",
+        dtype=dtype,
+        work=work_of(name, n, b, dtype),
+        inputs=inputs,
+        providers={
+            EXPANDED: lambda *tensors: by_reference(expanded, *tensors),
+            DECOMPOSED: lambda *tensors: by_reference(ours, *tensors),
+            COMPILED: lambda *tensors: by_reference(compiled, *tensors),
+            OURS: ours,
+        },
+        exact=exact,
+        tolerance=5e-2 if dtype is torch.bfloat16 else 1e-4,
+    )

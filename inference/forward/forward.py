@@ -1,0 +1,108 @@
+"""The forward pass of one ranker variant: fill, one copy in, replay, one copy out.
+
+On a GPU the pass of every bucket is captured once as a graph: at serving sizes its kernels take microseconds each and
+launching them one by one would take longer than running them. The graph reads nothing back from the device and its
+only wait is for the results. On a CPU the same code runs without the capture.
+"""
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+
+from inference.forward.arena import Arena, InputWidths
+from inference.forward.buckets import Bucket, bucket_for, exact_bucket
+from inference.models.ranker import Ranker
+from inference.protocol import RankInputs, RankOutputs
+
+WARM_UPS = 3  # passes before a capture: libraries choose their algorithms and allocate their workspaces
+
+
+class Forward:
+    """Scores batches with one variant. Not for several threads at once: a bucket's arena is one."""
+
+    def __init__(
+        self, ranker: Ranker, widths: InputWidths, device: torch.device, dtype: torch.dtype = torch.float32
+    ) -> None:
+        """A copy of `ranker` on `device` in `dtype`; in bfloat16, probabilities are float32 all the same."""
+        self._ranker = copy.deepcopy(ranker).to(device, dtype).eval().requires_grad_(False)
+        self._widths, self._device, self._dtype = widths, device, dtype
+        self._passes: dict[Bucket, _Pass] = {}
+
+    def warm_up(self, buckets: list[Bucket]) -> None:
+        """Capture these before the first request needs them."""
+        for bucket in buckets:
+            self._pass_of(bucket)
+
+    def score(self, inputs: RankInputs) -> RankOutputs:
+        """Probabilities [N] float32 on the CPU of a batch on the CPU."""
+        n, b = inputs.num_candidates, inputs.num_requests
+        bucket = bucket_for(n, b)
+        # Larger than all buckets: padded to itself and not kept, for a graph is worth its capture only when replayed.
+        one = _Pass(self, exact_bucket(n, b), capture=False) if bucket is None else self._pass_of(bucket)
+        p_click, p_conversion = one.run(inputs)[:, :n]
+        return RankOutputs(p_click, p_conversion)
+
+    def probabilities(self, inputs: RankInputs) -> torch.Tensor:
+        """[2, N] float32 on the device: click, and conversion given a click."""
+        with torch.inference_mode():
+            outputs = self._ranker.score(_cast(inputs, self._dtype))
+            return torch.stack([outputs.p_click, outputs.p_conversion]).float()
+
+    def _pass_of(self, bucket: Bucket) -> "_Pass":
+        if bucket not in self._passes:
+            self._passes[bucket] = _Pass(self, bucket, capture=self._device.type == "cuda")
+        return self._passes[bucket]
+
+    def arena(self, bucket: Bucket) -> Arena:
+        """New inputs of a bucket on this device."""
+        return Arena(bucket, self._widths, self._device)
+
+
+def _cast(inputs: RankInputs, dtype: torch.dtype) -> RankInputs:
+    """The features in the model's dtype. Ages stay float32: their logarithm is taken first."""
+    user, context, cand, pair = (x.to(dtype) for x in (inputs.user, inputs.context, inputs.cand, inputs.pair))
+    return replace(inputs, user=user, context=context, cand=cand, pair=pair)
+
+
+class _Pass:
+    """One bucket: its arena, the captured pass over it, and where its results come to."""
+
+    def __init__(self, forward: Forward, bucket: Bucket, *, capture: bool) -> None:
+        self._arena = forward.arena(bucket)
+        inputs = self._arena.inputs
+        self._replay: Callable[[], torch.Tensor]
+        if capture:
+            self._replay = captured(lambda: forward.probabilities(inputs))
+        else:
+            self._replay = lambda: forward.probabilities(inputs)
+        self._results = torch.zeros(2, bucket.candidates, pin_memory=capture)
+
+    def run(self, inputs: RankInputs) -> torch.Tensor:
+        """[2, candidates of the bucket] on the host; the caller's copy."""
+        self._arena.fill(inputs)
+        self._arena.upload()
+        self._results.copy_(self._replay(), non_blocking=True)
+        if self._results.is_pinned():
+            torch.cuda.current_stream().synchronize()
+        return self._results.clone()
+
+
+def captured(compute: Callable[[], torch.Tensor]) -> Callable[[], torch.Tensor]:
+    """`compute` as a CUDA graph over the tensors that it reads now; the result is always the same tensor."""
+    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(WARM_UPS):
+            compute()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        result = compute()
+
+    def replay() -> torch.Tensor:
+        graph.replay()
+        return result
+
+    return replay

@@ -1,0 +1,72 @@
+"""How many operations the ranker's forward pass needs: with what it shares, and as if it shared nothing.
+
+Counted by PyTorch over the modules themselves, not written down beside them: matrix products and attention, which is
+all but a few per cent.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from inference.models.ranker import Ranker
+from inference.protocol import RankInputs
+
+
+@dataclass(frozen=True, slots=True)
+class RankerWork:
+    """N candidates of B requests through one variant whose weights are `weight_bytes` long."""
+
+    n: int
+    b: int
+    flops_per_request: int
+    flops_per_candidate: int
+    input_bytes: int
+    weight_bytes: int
+
+    @property
+    def flops(self) -> int:
+        """Useful operations: the request's layers B times, the candidates' N times."""
+        return self.b * self.flops_per_request + self.n * self.flops_per_candidate
+
+    @property
+    def unshared_flops(self) -> int:
+        """What the same scores would need with the request's layers run for every candidate; never part of an MFU."""
+        return self.n * (self.flops_per_request + self.flops_per_candidate)
+
+    @property
+    def bytes_moved(self) -> int:
+        """Inputs and weights in, two probabilities out; what passes between layers is not compulsory."""
+        return self.input_bytes + self.weight_bytes + 8 * self.n
+
+
+def ranker_work(ranker: Ranker, one: RankInputs, n: int, b: int) -> RankerWork:
+    """The work of N candidates of B requests; `one` is any batch of one request with one candidate."""
+    single, double = _count(ranker, one), _count(ranker, _twice(one))
+    per_candidate = double - single
+    tensors = [getattr(one, name) for name in one.__slots__]
+    per_request_bytes = sum(t.nbytes for t in (one.user, one.user_mask, one.context))
+    per_candidate_bytes = sum(t.nbytes for t in tensors) - per_request_bytes - one.user_offsets.nbytes
+    return RankerWork(
+        n=n,
+        b=b,
+        flops_per_request=single - per_candidate,
+        flops_per_candidate=per_candidate,
+        input_bytes=b * per_request_bytes + n * per_candidate_bytes + 4 * (b + 1),
+        weight_bytes=sum(parameter.nbytes for parameter in ranker.parameters()),
+    )
+
+
+def _count(ranker: Ranker, inputs: RankInputs) -> int:
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        ranker(inputs)
+    return int(counter.get_total_flops())
+
+
+def _twice(one: RankInputs) -> RankInputs:
+    candidate = {name: torch.cat([getattr(one, name)] * 2) for name in ("cand", "cand_mask", "pair", "tier", "age_s")}
+    index = torch.zeros_like(one.cand_to_user).repeat(2)
+    return RankInputs(
+        user=one.user, user_mask=one.user_mask, context=one.context, **candidate,
+        cand_to_user=index, user_offsets=one.user_offsets * 2,
+    )  # fmt: skip
