@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import os
+import re
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -17,9 +18,12 @@ from local.jars import ensure_jars, locked_jars
 from local.java import find_java
 from local.ports import LOOPBACK, free_port
 from local.server import ServerError, running
+from local.service import ERROR_LINE
 
 JARS = Path(__file__).parent.parent / "var" / "cache" / "kafka"
 PROBE_TOPIC = "local.readiness.probe"
+# On a restart the broker complains of the probe of its last life, which it forgets by itself.
+SHOWN_LINE = re.compile(rf"^(?!.*{re.escape(PROBE_TOPIC)})(?:{ERROR_LINE.pattern})")
 ANSWER_TIMEOUT_S = 2.0
 PRODUCE_TIMEOUT_S = 5.0
 CLEAN_STOP = 143  # Java's exit status after SIGTERM

@@ -17,14 +17,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from local.kafka import Kafka
+from local.kafka import SHOWN_LINE, Kafka
 from local.ports import LOOPBACK, free_port, is_free
 from local.probe import HttpProbe
 from local.runner import Runner
 from local.service import Service
 from local.settings import ROOT, LocalSettings
 from local.valkey import Valkey
-from runtime.addresses import write_addresses
+from runtime.addresses import LOCK_NAME, write_addresses
 
 AGENTS = ("user_refresh", "item_inference", "speculation", "pair_inference")
 KAFKA_VARIABLE = "SOLARIS_KAFKA_BOOTSTRAP"
@@ -71,7 +71,7 @@ class Stack:
     async def __aenter__(self) -> Self:
         folder = self._settings.folder
         folder.mkdir(parents=True, exist_ok=True)
-        self._lock = (folder / "stack.lock").open("w")
+        self._lock = (folder / LOCK_NAME).open("w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -154,6 +154,7 @@ class Stack:
             prepare=server.prepare,
             is_ready=server.is_ready,
             address=server.bootstrap,
+            show_line=SHOWN_LINE,
         )
 
     def _valkey(self) -> Service:

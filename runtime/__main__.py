@@ -13,7 +13,11 @@ def main() -> int:
     address = commands.add_parser("address", help="print where a service listens")
     address.add_argument("name", help="kafka, redis, ranker, lag or an agent")
     arguments = parser.parse_args()
-    addresses = read_addresses()
+    try:
+        addresses = read_addresses()
+    except ValueError as error:  # also of a stack that is gone
+        print(error, file=sys.stderr)
+        return 1
     if arguments.name in addresses:
         print(addresses[arguments.name])
         return 0

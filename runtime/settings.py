@@ -85,20 +85,16 @@ def kafka_settings(environ: Mapping[str, str] | None = None) -> KafkaSettings:
     """Read `SOLARIS_KAFKA_*`, then the local stack's address."""
     environ = os.environ if environ is None else environ
     settings = load(KafkaSettings, "SOLARIS_KAFKA", environ)
-    local = read_addresses().get("kafka")
-    if local and "SOLARIS_KAFKA_BOOTSTRAP" not in environ:
-        return replace(settings, bootstrap=local)
-    return settings
+    local = None if "SOLARIS_KAFKA_BOOTSTRAP" in environ else read_addresses().get("kafka")
+    return replace(settings, bootstrap=local) if local else settings
 
 
 def redis_settings(environ: Mapping[str, str] | None = None) -> RedisSettings:
     """Read `SOLARIS_REDIS_*`, then the local stack's address."""
     environ = os.environ if environ is None else environ
     settings = load(RedisSettings, "SOLARIS_REDIS", environ)
-    local = read_addresses().get("redis")
-    if local and "SOLARIS_REDIS_URL" not in environ:
-        return replace(settings, url=local)
-    return settings
+    local = None if "SOLARIS_REDIS_URL" in environ else read_addresses().get("redis")
+    return replace(settings, url=local) if local else settings
 
 
 def model_name(environ: Mapping[str, str] | None = None) -> str:

@@ -1,15 +1,32 @@
-"""Where the commands find the ranker and the store."""
+"""Where the commands find the ranker and the store, and what those that ask the ranker have in common."""
+
+import argparse
 
 from cache.redis_store import Profile, RedisStore
-from runtime.addresses import read_addresses
+from runtime.addresses import read_addresses, stack_runs
 from runtime.settings import redis_settings
 
 DEFAULT_RANKER = "http://127.0.0.1:8000"
 
 
+def add_ranker_arguments(parser: argparse.ArgumentParser, json_help: str) -> None:
+    """`--json` and `--url`."""
+    parser.add_argument("--json", action="store_true", help=json_help)
+    parser.add_argument("--url", help="address of the ranker (default: that of the running stack)")
+
+
 def ranker_address(given: str | None) -> str:
-    """What was given, else the running local stack's, else the usual port; always with a scheme."""
-    address = given or read_addresses().get("ranker") or DEFAULT_RANKER
+    """What was given, else the running local stack's, else the usual port; always with a scheme.
+
+    Raises LookupError while the local stack runs without one, SettingsError after it was killed.
+    """
+    address = given or read_addresses().get("ranker")
+    if address is None and stack_runs():
+        raise LookupError(
+            "the ranker of the local stack is still starting (or was left out, with --base): try again when the stack "
+            "says that it is ready, or name another with --url"
+        )
+    address = address or DEFAULT_RANKER
     return address if "://" in address else f"http://{address}"
 
 

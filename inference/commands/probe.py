@@ -7,7 +7,7 @@ import sys
 
 from cache.store import StoreRefused, StoreUnavailable
 from inference.client import RankClient
-from inference.commands.addresses import open_store, ranker_address
+from inference.commands.addresses import add_ranker_arguments, open_store, ranker_address
 from inference.commands.rank import sample_items
 from inference.probe import PROBE_USER, Outcome, Probe
 from runtime.settings import kafka_settings
@@ -27,8 +27,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--item", help="what is clicked (default: any item that the store knows)")
     parser.add_argument("--count", type=int, default=1, help="how many clicks, one after the other (default 1)")
     parser.add_argument("--timeout-s", type=float, default=15.0, help="give up after (default %(default)s)")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--url", help="address of the ranker (default: that of the running stack)")
+    add_ranker_arguments(parser, "print JSON")
     parser.set_defaults(run=run)
 
 

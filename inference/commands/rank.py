@@ -10,7 +10,7 @@ import msgspec
 
 from cache.store import Store, StoreRefused, StoreUnavailable
 from inference.client import RankClient, RankerUnreachable, RankFailed
-from inference.commands.addresses import open_store, ranker_address
+from inference.commands.addresses import add_ranker_arguments, open_store, ranker_address
 from inference.serving.schema import OfferedItem, RankAnswer, RankRequest
 
 NUM_CANDIDATES = 100
@@ -34,8 +34,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--surface", help="where the slate is shown")
     parser.add_argument("--explore", action="store_true", help="with the slots that users get filled by chance")
     parser.add_argument("--explain", action="store_true", help="with what the model saw (in --json)")
-    parser.add_argument("--json", action="store_true", help="print the answer as it came")
-    parser.add_argument("--url", help="address of the ranker (default: that of the running stack)")
+    add_ranker_arguments(parser, "print the answer as it came")
     parser.set_defaults(run=run)
 
 
@@ -44,7 +43,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         answer = asyncio.run(_ask(args))
     except (RankFailed, RankerUnreachable, StoreUnavailable, StoreRefused, LookupError) as error:
-        print(error, file=sys.stderr)
+        starting = isinstance(error, RankFailed) and error.type == "not_ready"
+        print(f"the ranker is not ready yet, try again: {error}" if starting else error, file=sys.stderr)
         return 1
     if args.json:
         print(msgspec.json.format(msgspec.json.encode(answer)).decode())
@@ -67,13 +67,14 @@ def table(answer: RankAnswer) -> list[str]:
         lines.append(f"degraded: {', '.join(answer.degraded)}")
     width = max([len(item.item_id) for item in answer.items] + [4])
     lines.append(
-        f"\n{'#':>3}  {'item':<{width}}  {'score':>8}  {'click':>7}  {'convert':>7}  {'source':<9}  {'age':>6}  row"
+        f"\n{'#':>3}  {'item':<{width}}  {'score':>8}  {'click':>7}  {'convert':>7}  {'pair from':<9}  "
+        f"{'pair age':>8}  item row age"
     )
     for position, item in enumerate(answer.items, 1):
         row = item.item_source if item.item_age_ms is None else f"{_duration(item.item_age_ms)} old"
         lines.append(
             f"{position:>3}  {item.item_id:<{width}}  {item.score:>8.4f}  {_probability(item.p_click):>7}  "
-            f"{_probability(item.p_conversion):>7}  {item.source:<9}  {_duration(item.age_ms):>6}  {row}"
+            f"{_probability(item.p_conversion):>7}  {item.source:<9}  {_duration(item.age_ms):>8}  {row}"
             + (", by chance" if item.explored else "")
         )
     return lines

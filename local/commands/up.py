@@ -10,6 +10,7 @@ from local.runner import StartError
 from local.server import ServerError
 from local.settings import LocalSettings
 from local.stack import Stack, StackError, say_on_screen
+from runtime.addresses import without_password
 from runtime.environment import SettingsError, load
 
 FAILURES = (JarError, JavaError, ServerError, SettingsError, StackError, StartError)
@@ -35,7 +36,7 @@ async def _up(*, once: bool, base: bool) -> int:
         if not base:
             await stack.start_processes()
         for name, address in stack.addresses.items():
-            say_on_screen(f"  {name:16} {address}")
+            say_on_screen(f"  {name:16} {without_password(address)}")
         if not once:
             say_on_screen("running; Ctrl-C stops everything")
             await asyncio.Event().wait()

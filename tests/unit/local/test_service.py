@@ -1,5 +1,6 @@
 """How long the runner waits before it starts a service again."""
 
+from local.kafka import SHOWN_LINE
 from local.service import ERROR_LINE, Backoff
 
 
@@ -21,3 +22,11 @@ def test_errors_of_our_processes_and_of_kafka_reach_the_screen() -> None:
     ]
     hidden = ["2026-01-01T00:00:00.000Z info an error is named", "12:M 01 Jan 2026 * Ready", "error-free"]
     assert [line for line in shown + hidden if ERROR_LINE.search(line)] == shown
+
+
+def test_what_kafka_says_of_our_readiness_probe_stays_in_its_log() -> None:
+    errors = "2026-01-01T00:00:00.000Z error logger=LogManager {} is gone"
+    assert SHOWN_LINE.search(errors.format("reco.user.activity.v1-0"))
+    assert not SHOWN_LINE.search(errors.format("local.readiness.probe-0"))
+    assert SHOWN_LINE.search("Traceback (most recent call last):")
+    assert not SHOWN_LINE.search("2026-01-01T00:00:00.000Z info an error is named")

@@ -1,8 +1,9 @@
+import fcntl
 from pathlib import Path
 
 import pytest
 
-from runtime.addresses import read_addresses, write_addresses
+from runtime.addresses import LOCK_NAME, read_addresses, stack_runs, without_password, write_addresses
 from runtime.environment import SettingsError
 from runtime.settings import kafka_settings, redis_settings
 
@@ -70,3 +71,22 @@ def test_what_would_be_ignored_on_an_open_connection_is_refused(environ: dict[st
 def test_certificates_without_a_tls_address_are_refused() -> None:
     with pytest.raises(SettingsError, match="rediss://"):
         redis_settings({"SOLARIS_REDIS_SSL_CA_LOCATION": "ca.pem"})
+
+
+def test_addresses_of_a_killed_stack_are_refused_and_those_of_a_running_one_are_not() -> None:
+    write_addresses({"kafka": "127.0.0.1:7001", "redis": "redis://127.0.0.1:7002/0"})
+    assert stack_runs() is None
+    with Path("var", LOCK_NAME).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert stack_runs() is True
+        assert kafka_settings({}).bootstrap == "127.0.0.1:7001"
+    assert stack_runs() is False
+    with pytest.raises(SettingsError, match=r"var/addresses\.json is of a stack that is not running.*make demo"):
+        kafka_settings({})
+    assert kafka_settings({"SOLARIS_KAFKA_BOOTSTRAP": "broker:1"}).bootstrap == "broker:1"
+
+
+def test_an_address_is_shown_without_its_password() -> None:
+    assert without_password("rediss://app:p%40ss@cache:6379/0") == "rediss://***@cache:6379/0"
+    assert without_password("redis://cache:6379/0") == "redis://cache:6379/0"
+    assert without_password("broker-1:9092,broker-2:9092") == "broker-1:9092,broker-2:9092"
