@@ -4,7 +4,6 @@ import argparse
 import json
 import math
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -12,8 +11,10 @@ from typing import BinaryIO
 
 import msgspec
 
+from runtime.clock import now_ms
 from runtime.ids import check_id
 from runtime.settings import kafka_settings
+from streams.commands.notes import Notes
 from streams.commands.sending import BrokerAway, Outgoing, closing, progress, report, send_when_room
 from streams.wire.codec import MAX_AHEAD_MS, Rejection, decode_value, key_of
 from streams.wire.events import SLATE_KINDS
@@ -112,8 +113,9 @@ def _finite(text: str) -> float:
 
 
 def _run_single(args: argparse.Namespace) -> int:
+    notes = Notes()
     try:
-        record, event_id = _single(args)
+        record, event_id = _single(args, notes)
     except BadEvent as error:
         print(f"produce: {error}", file=sys.stderr)
         return 1
@@ -123,11 +125,13 @@ def _run_single(args: argparse.Namespace) -> int:
         except (BrokerAway, ProducerFailed) as error:
             print(f"produce: {error}", file=sys.stderr)
             return 1
-        return 0 if report(producer, as_json=args.json, topic=record.topic, event_id=event_id) else 1
+        complete = report(producer, as_json=args.json, topic=record.topic, event_id=event_id)
+    _print(notes)
+    return 0 if complete else 1
 
 
 def _run_file(args: argparse.Namespace) -> int:
-    rejected = 0
+    rejected, notes = 0, Notes()
     with ExitStack() as stack:
         try:
             lines = sys.stdin.buffer if args.file == "-" else stack.enter_context(open(args.file, "rb"))
@@ -136,7 +140,7 @@ def _run_file(args: argparse.Namespace) -> int:
             return 2
         producer = stack.enter_context(closing(Producer(kafka_settings(), source=SOURCE)))
         try:
-            for outcome in progress(_records(lines, args.topic, args.fill), None, "sending"):
+            for outcome in progress(_records(lines, args.topic, args.fill, notes), None, "sending"):
                 if isinstance(outcome, Outgoing):
                     send_when_room(producer, outcome)
                 else:
@@ -147,28 +151,35 @@ def _run_file(args: argparse.Namespace) -> int:
             report(producer, as_json=args.json, timeout_s=0.0, topic=args.topic, rejected=rejected)
             return 1
         complete = report(producer, as_json=args.json, topic=args.topic, rejected=rejected)
+    _print(notes)
     return 0 if complete and not rejected else 1
 
 
-def _records(lines: BinaryIO, topic: str, fill: bool) -> Iterator[Outgoing | str]:
+def _print(notes: Notes) -> None:
+    for line in notes.lines():
+        print(f"note: {line}", file=sys.stderr)
+
+
+def _records(lines: BinaryIO, topic: str, fill: bool, notes: Notes) -> Iterator[Outgoing | str]:
     """A record for each good line, a message for each bad one; empty lines are passed over."""
     for number, line in enumerate(lines, 1):
         value = line.strip()
         if not value:
             continue
         try:
-            yield _checked(topic, _filled(value) if fill else value)
+            yield _checked(topic, _filled(value) if fill else value, notes)
         except BadEvent as error:
             yield f"line {number}: {error}"
 
 
-def _checked(topic: str, value: bytes) -> Outgoing:
+def _checked(topic: str, value: bytes, notes: Notes) -> Outgoing:
     event = decode_value(topic, value)
     if isinstance(event, Rejection):
         raise BadEvent(f"{event.reason}: {event.detail}")
-    ahead_ms = event.event_time_ms - time.time_ns() // 1_000_000
+    ahead_ms = event.event_time_ms - now_ms()
     if ahead_ms > MAX_AHEAD_MS:
         raise BadEvent(f"future: event_time_ms is {ahead_ms} ms ahead of this machine's clock")
+    notes.see(event)
     # The line as it is: fields unknown to this version pass through.
     return Outgoing(topic, key_of(topic, event), value, event_headers(topic, event, SOURCE))
 
@@ -184,11 +195,11 @@ def _filled(value: bytes) -> bytes:
 def _identity(event_id: str | None, event_time_ms: int | None) -> dict[str, object]:
     return {
         "event_id": uuid.uuid4().hex if event_id is None else event_id,
-        "event_time_ms": time.time_ns() // 1_000_000 if event_time_ms is None else event_time_ms,
+        "event_time_ms": now_ms() if event_time_ms is None else event_time_ms,
     }
 
 
-def _single(args: argparse.Namespace) -> tuple[Outgoing, str | None]:
+def _single(args: argparse.Namespace, notes: Notes) -> tuple[Outgoing, str | None]:
     if args.what == "item" and args.delete:
         if args.feature:
             raise BadEvent("--delete and --feature exclude each other")
@@ -224,7 +235,7 @@ def _single(args: argparse.Namespace) -> tuple[Outgoing, str | None]:
             "candidates": [{"item_id": item} for item in args.item] or None,
         }
     value = json.dumps({name: value for name, value in fields.items() if value is not None})
-    return _checked(topic, value.encode()), str(fields["event_id"])
+    return _checked(topic, value.encode(), notes), str(fields["event_id"])
 
 
 def _pairs(words: list[str], flag: str) -> dict[str, object] | None:

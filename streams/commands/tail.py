@@ -70,9 +70,18 @@ def _text(data: bytes | None) -> str | None:
 def _plain_line(record: Record) -> str:
     when = datetime.fromtimestamp(record.append_time_ms / 1000, UTC).isoformat(timespec="milliseconds")
     rejection = _rejection(record)
-    note = f"  REJECTED {rejection.reason}: {rejection.detail}" if rejection else ""
+    note = f"  REJECTED {rejection.reason}: {rejection.detail}" if rejection else _dead_letter_note(record)
     key, value = _printable(_text(record.key)), _printable(_text(record.value))
     return f"{when[:-6]}Z  {record.partition}:{record.offset}  key={key}  {value}{note}"
+
+
+def _dead_letter_note(record: Record) -> str:
+    """Why it is one, who says so, and where it came from; empty for other records."""
+    if not record.topic.endswith(DEAD_LETTER_SUFFIX):
+        return ""
+    said = {name: _printable(_text(data)) for name, data in record.headers}
+    missing = {"reason": "?", "detail": "?", "group": "?", "topic": "?", "partition": "?", "offset": "?"}
+    return "  REJECTED {reason}: {detail}  (by {group}, from {topic} {partition}:{offset})".format_map(missing | said)
 
 
 def _printable(text: str | None) -> str:
