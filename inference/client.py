@@ -70,6 +70,8 @@ class RankClient:
                     response = await self._send(path, content)
         except TimeoutError as error:
             raise RankerUnreachable(f"{self._address}{path}: no answer within {deadline_ms} ms") from error
+        except httpx.ConnectError as error:
+            raise RankerUnreachable(f"no ranker answers at {self._address} ({error}); is it running?") from error
         except httpx.HTTPError as error:
             raise RankerUnreachable(f"{self._address}{path}: {error!r}") from error
         if response.is_success:

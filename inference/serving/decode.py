@@ -8,6 +8,7 @@ import msgspec
 from inference.serving.errors import invalid, too_large
 from inference.serving.schema import PrepareRequest, RankRequest
 from runtime.ids import MAX_ID_BYTES, check_id
+from streams.wire.codec import plain_path
 from streams.wire.events import MAX_CANDIDATES
 
 # 10,000 candidates with the longest ids fit, as they do in a record; ten megabytes are refused while they come in.
@@ -54,7 +55,7 @@ def _decode(decoder: msgspec.json.Decoder[R], body: bytes) -> R:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         message = str(error)
-        raise invalid(message.replace("`$.", "`").replace(" - at `$`", ""), _param(message)) from None
+        raise invalid(plain_path(message), _param(message)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise invalid(f"the body is not JSON: {error}", None) from None
 

@@ -42,18 +42,24 @@ class Server:
 
     def app(self, lifespan: StatelessLifespan[Starlette] | None = None) -> Starlette:
         """The ASGI application."""
-        return Starlette(
-            routes=[
-                Route("/v1/rank", self._guarded("rank", self._rank), methods=["POST"]),
-                Route("/v1/prepare", self._guarded("prepare", self._prepare), methods=["POST"]),
-                Route("/livez", self._livez),
-                Route("/readyz", self._readyz),
-                Route("/metrics", self._metrics),
-                Route("/openapi.json", self._openapi),
-            ],
-            exception_handlers={HTTPException: _http_error},
-            lifespan=lifespan,
-        )
+        routes = [
+            Route("/v1/rank", self._guarded("rank", self._rank), methods=["POST"]),
+            Route("/v1/prepare", self._guarded("prepare", self._prepare), methods=["POST"]),
+            Route("/livez", self._livez),
+            Route("/readyz", self._readyz),
+            Route("/metrics", self._metrics),
+            Route("/openapi.json", self._openapi),
+        ]
+        there = ", ".join(f"{'POST' if 'POST' in (route.methods or ()) else 'GET'} {route.path}" for route in routes)
+
+        async def http_error(request: Request, error: Exception) -> Response:
+            assert isinstance(error, HTTPException)
+            kind = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http")
+            response = _refusal(RequestError(error.status_code, kind, f"{error.detail}; there are {there}"))
+            response.headers.update(error.headers or {})
+            return response
+
+        return Starlette(routes=routes, exception_handlers={HTTPException: http_error}, lifespan=lifespan)
 
     async def _rank(self, request: Request, arrived_s: float) -> Response:
         answer = await self._ranker.rank(decode_rank(await _body(request)), arrived_s)
@@ -128,11 +134,3 @@ def _refusal(error: RequestError) -> Response:
     if error.status == 413:
         headers["connection"] = "close"
     return Response(error.body(), status_code=error.status, headers=headers, media_type=JSON)
-
-
-async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    kind = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http")
-    response = _refusal(RequestError(error.status_code, kind, error.detail))
-    response.headers.update(error.headers or {})
-    return response

@@ -67,7 +67,8 @@ class _Handler(BaseHTTPRequestHandler):
             failures = self.readiness.failures()
             self._answer_json(503 if failures else 200, {"ready": not failures, "failures": failures})
         else:
-            self._answer_json(404, {"error": {"type": "not_found", "message": "no such page", "param": None}})
+            message = "no such page; there are GET /metrics, /livez and /readyz"
+            self._answer_json(404, {"error": {"type": "not_found", "message": message, "param": None}})
 
     def log_message(self, format: str, *args: object) -> None:
         """Scrapes are not worth a line."""

@@ -3,7 +3,6 @@
 One decoder per topic, made once. Unknown fields are ignored; what is required is required.
 """
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -80,7 +79,6 @@ _CODECS: dict[str, _TopicCodec] = {
 
 _ID_FIELDS = ("event_id", "user_id", "item_id", "request_id")
 _ID_LISTS = ("candidates", "items")
-_ID_LENGTH = re.compile(rf"`str` of length <= {MAX_ID_BYTES}\b")
 _encoder = msgspec.json.Encoder()
 
 
@@ -126,7 +124,7 @@ def decode_value(topic: str, value: bytes) -> Event | Rejection:
     try:
         event = _CODECS[topic].decoder.decode(value)
     except msgspec.ValidationError as error:
-        return _rejection(str(error))
+        return _rejection(plain_path(str(error)))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return Rejection(Reason.NOT_JSON, str(error))
     except RecursionError:
@@ -134,11 +132,14 @@ def decode_value(topic: str, value: bytes) -> Event | Rejection:
     return _check_ids(event) or event
 
 
+def plain_path(message: str) -> str:
+    """A message of msgspec with the field as people write it: at `k`, not at `$.k`; nothing for the whole value."""
+    return message.replace("`$.", "`").replace(" - at `$`", "")
+
+
 def _rejection(message: str) -> Rejection:
     if "required" in message:  # msgspec's own, and the conditional ones in events.py
         return Rejection(Reason.MISSING_FIELD, message)
-    if _ID_LENGTH.search(message):
-        return Rejection(Reason.ID_TOO_LONG, message)
     return Rejection(Reason.WRONG_TYPE, message)
 
 

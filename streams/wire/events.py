@@ -14,8 +14,8 @@ from runtime.ids import MAX_ID_BYTES
 MAX_CANDIDATES = 10_000
 MAX_TIME_MS = 1 << 52  # integers stay exact in Redis' Lua, which knows only doubles
 
-# Length in characters bounds the pattern; `check_id` bounds the bytes.
-Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID_BYTES)]
+# `check_id` bounds the bytes and says how many there are; the schema would only say that there are too many.
+Id = Annotated[str, Meta(min_length=1, extra_json_schema={"maxLength": MAX_ID_BYTES})]
 TimeMs = Annotated[int, Meta(ge=0, le=MAX_TIME_MS)]
 ModelName = Annotated[str, Meta(pattern=r"^[a-z0-9.-]+$", max_length=64)]
 Finite = Annotated[float, Meta(ge=-1e9, le=1e9)]  # JSON has no NaN; this keeps overflow to infinity out as well

@@ -160,3 +160,11 @@ async def test_no_body_ever_gives_a_500(world: World, body: Any) -> None:
 
 def _dumped(body: Any) -> bytes:
     return json.dumps(body).encode("utf-8", "surrogatepass")
+
+
+async def test_an_id_that_is_too_long_is_told_its_length_and_a_wrong_path_what_there_is(world: World) -> None:
+    error = error_of(await post(world, orjson.dumps(GOOD | {"user_id": "x" * 4096})))
+    assert error["message"] == "user_id has 4096 bytes; at most 256 are allowed"
+    response = await world.client.get("/v1/nothing")
+    assert (response.status_code, error_of(response)["type"]) == (404, "not_found")
+    assert "POST /v1/rank, POST /v1/prepare, GET /livez" in error_of(response)["message"]
