@@ -71,6 +71,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         action="store_true",
         help="with --publish: nothing to do if a release is live, and a bundle that is there saves the training",
     )
+    parser.add_argument("--no-report", action="store_true", help="print where it is, not how good it is")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
 
 
@@ -112,7 +113,8 @@ def run(args: argparse.Namespace) -> int:
         result = {"location": str(trained.location), "version": trained.version, "sha256": trained.sha256}
         print(json.dumps(result | {"metrics": trained.metrics}))
         return _publish(trained.location) if args.publish else 0
-    print(table(trained.metrics))
+    if not args.no_report:
+        print(table(trained.metrics))
     print(f"location {trained.location}")
     print(f"version  {trained.version}")
     print(f"sha256   {trained.sha256}")
@@ -139,7 +141,9 @@ def _publish(location: Path) -> int:
     except (SwitchRefused, ReleaseError, StoreUnavailable) as error:
         print(f"train: {location} is not published: {error}", file=sys.stderr)
         return 1
-    print(f"{done.version} is {done.state}; rows of {done.num_items} items, {done.num_users} users", file=sys.stderr)
+    rows = f"rows of {done.num_items} items and {done.num_users} users"
+    filled = rows if done.num_items else "no items are known yet"
+    print(f"{done.version} is {done.state}; {filled}", file=sys.stderr)
     if not done.logged:
         print("warning: Kafka is not there, the log of releases misses this change", file=sys.stderr)
     return 0

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import os
 import sys
 import time
 
@@ -39,10 +40,11 @@ async def _demo(*, once: bool, requests_per_s: float) -> int:
     settings = load(LocalSettings, "SOLARIS_LOCAL")
     async with Stack(settings) as stack:
         await stack.start_base()
-        train = (sys.executable, "-m", "inference", "train", "--synthetic", "--publish", "--if-absent")
+        train = (sys.executable, "-m", "inference", "train", "--synthetic", "--publish", "--if-absent", "--no-report")
         await stack.run("train", train)
         await stack.start_processes()
-        story = Story(stack.addresses, kafka_settings(stack.env), settings.folder / "releases", say_on_screen)
+        kafka = kafka_settings({**os.environ, **stack.env})  # the user's own may want a password
+        story = Story(stack.addresses, kafka, settings.folder / "releases", say_on_screen)
         try:
             await story.fill()
             say_on_screen(f"ready after {time.monotonic() - start_s:.0f} s")

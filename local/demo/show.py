@@ -1,29 +1,36 @@
 """What the demo prints: plain lines, the same on a terminal and in a log."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from inference.serving.schema import RankAnswer
 from local.demo.traffic import Tally
+from streams.lag.seconds import in_words
 
 KindOf = Callable[[str], str]
+QUALITY_LEGEND = [
+    "    lower is better: log loss, norm. entropy (log loss over that of the base rate)",
+    "    1 is best: calibration (predicted over actual clicks), auc and gauc (auc within each user; 0.5 is chance)",
+]
 SOURCES = ("pair", "aggregate", "neighbour", "default")
 
 
 def slate_lines(answer: RankAnswer, kind_of: KindOf, num_items: int) -> list[str]:
-    """The top of a slate as a table: score, source, age and version of each item."""
-    lines = [f"    {'#':>2}  {'item':>6}  {'kind':<9} {'score':>7}  {'source':<10} {'age':>8}  version"]
+    """The top of a slate as a table: score, source and age of each item; then what the whole answer stands on."""
+    lines = [f"    {'#':>2}  {'item':>6}  {'kind':<9} {'score':>7}  {'pair from':<10} {'pair age':>8}"]
     for place, item in enumerate(answer.items[:num_items], 1):
         age = "-" if item.age_ms is None else _age(item.age_ms)
         lines.append(
             f"    {place:>2}  {item.item_id:>6}  {kind_of(item.item_id):<9} {item.score:>7.4f}  {item.source:<10} "
-            f"{age:>8}  {answer.version}"
+            f"{age:>8}"
         )
     user, behind = answer.user, "unknown" if answer.behind_ms is None else f"{answer.behind_ms} ms"
     age = "-" if user.age_ms is None else _age(user.age_ms)
     degraded = ", ".join(answer.degraded) or "nothing"
     lines.append(f"    user row: {user.source}, age {age}; pipeline behind by {behind}; degraded: {degraded}")
+    lines.append(f"    release {answer.version}")
     return lines
 
 
@@ -59,11 +66,10 @@ def tally_lines(tally: Tally) -> list[str]:
     ]
 
 
-def lag_lines(groups: Sequence[Mapping[str, object]]) -> list[str]:
-    """One line a group of the lag monitor's report."""
-    return [
-        f"    {group['group']!s:<24} {group['verdict']!s:<8} {group['lag']:>6} records"
-        f"  {'?' if group['seconds'] is None else format(group['seconds'], '.1f')!s:>6} s"
-        for group in groups
-        if str(group["group"]).startswith("solaris.")
+def lag_lines(groups: Sequence[Mapping[str, Any]]) -> list[str]:  # Any: JSON
+    """A table of our groups in the lag monitor's report."""
+    ours = [group for group in groups if str(group["group"]).startswith("solaris.")]
+    return [f"    {'group':<24} {'verdict':<8} {'lag (records)':>13} {'oldest waiting':>15}"] + [
+        f"    {group['group']:<24} {group['verdict']:<8} {group['lag']:>13} {in_words(group['seconds']):>15}"
+        for group in ours
     ]

@@ -15,7 +15,7 @@ from inference.serving.schema import RankAnswer
 from inference.synthetic.world import World
 from local.demo.freshness import servable_after_s
 from local.demo.seed import caught_up, is_seeded, seed
-from local.demo.show import lag_lines, mean_place, percentiles_line, slate_lines, tally_lines
+from local.demo.show import QUALITY_LEGEND, lag_lines, mean_place, percentiles_line, slate_lines, tally_lines
 from local.demo.traffic import Tally, Traffic, rank_patiently, rank_request
 from runtime.clock import SystemClock
 from runtime.ids import ItemId, UserId
@@ -120,6 +120,7 @@ class Story:
         manifest = decode_manifest((self._releases / model_name() / version / "manifest.json").read_bytes())
         self._say(f"\nquality of release {version}, on a later period:")
         self._print([f"    {line}" for line in table(manifest.metrics).splitlines()])
+        self._print(QUALITY_LEGEND)
 
     async def version(self) -> str:
         """The live version, as the ranker says it."""
