@@ -18,6 +18,7 @@ from inference.training.plan import TrainingPlan
 from inference.training.progress import Progress
 from inference.training.tiers import Pattern, TierSource
 
+NUM_PATTERNS = 4  # draws of what is missing, one for each batch by chance: a row that never changed would be learned
 K = TypeVar("K", bound=Hashable)
 
 
@@ -33,21 +34,20 @@ def train_rankers(
     """Train on `requests`; pair rows are inputs like any other and get no gradient."""
     towers = [*bundle.items.parameters(), *bundle.item_tower.parameters(), *bundle.user_tower.parameters()]
     standard = [*bundle.ranker(DEFAULT_VARIANT).parameters(), *bundle.positions.parameters()]
-    pattern = tiers.draw(plan, rng)
+    patterns = [tiers.draw(plan, rng) for _ in range(NUM_PATTERNS)]
 
     def joint_loss(batch: RequestBatch) -> torch.Tensor:
-        inputs = rank_inputs(bundle, batch, pattern, plan.id_dropout)
+        inputs = rank_inputs(bundle, batch, patterns[rng.integers(NUM_PATTERNS)], plan.id_dropout)
         return _loss(bundle, DEFAULT_VARIANT, _without_users(inputs, plan), batches, batch, plan)
 
     steps = [requests] * plan.ranker_epochs
     rate = plan.ranker_rate
     optimise("towers and ranker", joint_loss, [*towers, *standard], batches, steps, plan, rate, rng, progress)
 
-    final_pattern = tiers.draw(plan, rng)
-
     def heads_loss(batch: RequestBatch) -> torch.Tensor:
         with torch.no_grad():  # the towers are finished: their rows are computed once for all variants
-            inputs = _without_users(rank_inputs(bundle, batch, final_pattern, plan.id_dropout), plan)
+            pattern = patterns[rng.integers(NUM_PATTERNS)]
+            inputs = _without_users(rank_inputs(bundle, batch, pattern, plan.id_dropout), plan)
         losses = [_loss(bundle, variant, inputs, batches, batch, plan) for variant in bundle.rankers]
         return torch.stack(losses).sum()
 
