@@ -17,10 +17,12 @@ def broadcast_linear(
     epilogue: Epilogue | None = None,
 ) -> torch.Tensor:
     """`activation(epilogue(x @ weight.T + request[cand_to_user]))`; see `op.broadcast_linear`."""
-    if request.shape[0] == 1 and request.dtype == x.dtype:  # the layer's bias, and the library adds it
-        y = F.linear(x, weight, request[0])
-    else:
+    if request.dtype != x.dtype:
         y = F.linear(x, weight) + request.index_select(0, cand_to_user)
+    elif request.shape[0] == 1:  # the layer's bias, and the library adds it
+        y = F.linear(x, weight, request[0])
+    else:  # the product is added to the gathered rows where they lie: no third [N, H], and one rounding less
+        y = request.index_select(0, cand_to_user).addmm_(x, weight.T)
     return finish(y, activation, epilogue).to(x.dtype)
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from kernels.broadcast_lce.config import CONFIGS, FP32_CONFIG, Config, config_for
+from kernels.broadcast_lce.config import CONFIGS, FP32_CONFIG, TRIALS, Config, config_for
 from kernels.broadcast_lce.kernel import broadcast_lce_triton
 from kernels.broadcast_lce.op import broadcast_lce
 from kernels.broadcast_lce.weights import prepare_lce_weights
@@ -67,7 +67,13 @@ def test_tiles_follow_the_outputs() -> None:
     assert config_for(10_000, 256, 64, 4) == FP32_CONFIG
 
 
-def test_the_shipped_tiles_agree(device: torch.device) -> None:
+@pytest.mark.parametrize("config", [*CONFIGS.values(), *TRIALS.values()], ids=[*CONFIGS, *TRIALS])
+def test_the_shipped_tiles_agree(config: Config, device: torch.device) -> None:
+    given = inputs([2, 1], 70, 72, 256, torch.bfloat16, device)
+    assert_close(broadcast_lce_triton(*given, config), exact(*given))
+
+
+def test_the_op_takes_a_tile_by_itself(device: torch.device) -> None:
     given = inputs([4, 3], 70, 70, 40, torch.float32, device)
     assert_close(broadcast_lce(*given), exact(*given))
 

@@ -25,6 +25,13 @@ def test_the_decomposition_is_the_compression_of_the_concatenation(counts: list[
     torch.testing.assert_close(out, expected, rtol=1e-13, atol=1e-13)
 
 
+@pytest.mark.parametrize(("n", "k"), [(0, 7), (3, 0)])
+def test_without_candidates_or_embeddings_the_requests_part_is_left(n: int, k: int) -> None:
+    request, index = torch.randn(2, 9, 6), torch.zeros(n, dtype=torch.int32)
+    out = reference.broadcast_lce(torch.randn(n, k, 6), torch.randn(9, k), request, index)
+    torch.testing.assert_close(out, request[index.long()], rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("counts", [[2, 0, 1], [3]], ids=str)
 def test_gradients_reach_every_input(counts: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "triton")  # a gradient takes the definition all the same

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from kernels.broadcast_linear import reference
-from kernels.broadcast_linear.config import CONFIGS, FP8_CONFIGS, FP32_CONFIG, Config, config_for
+from kernels.broadcast_linear.config import CONFIGS, FP8_CONFIGS, FP32_CONFIG, TRIALS, Config, config_for
 from kernels.broadcast_linear.epilogue import Normed
 from kernels.broadcast_linear.kernel import broadcast_linear_triton
 from kernels.broadcast_linear.op import broadcast_linear
@@ -82,9 +82,21 @@ def _shifted(large: torch.Tensor, index: torch.Tensor) -> tuple[torch.Tensor, ..
     return ones, mean.contiguous(), torch.ones(h, device=large.device), torch.zeros(h, device=large.device)
 
 
-def test_the_shipped_tiles_agree(device: torch.device) -> None:
+@pytest.mark.parametrize("config", [*CONFIGS.values(), *TRIALS.values()], ids=[*CONFIGS, *TRIALS])
+def test_the_shipped_tiles_agree(config: Config, device: torch.device) -> None:
+    given = inputs([70, 3], 72, 136, torch.bfloat16, device)
+    assert_close(broadcast_linear_triton(*given, config=config), exact(*given, "none"))
+
+
+def test_the_op_takes_a_tile_by_itself(device: torch.device) -> None:
     given = inputs([70, 3], 70, 130, torch.float32, device)
     assert_close(broadcast_linear(*given), exact(*given, "none"))
+
+
+def test_the_definition_is_the_materialised_linear(device: torch.device) -> None:
+    for counts in SPLITS:
+        given = inputs(counts, 24, 40, torch.float32, device)
+        assert_close(reference.broadcast_linear(*given), exact(*given, "none"))
 
 
 def test_a_candidate_does_not_see_the_others(device: torch.device) -> None:
