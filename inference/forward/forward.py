@@ -98,7 +98,7 @@ def captured(compute: Callable[[], torch.Tensor]) -> Callable[[], torch.Tensor]:
             compute()
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # another thread may be scoring meanwhile
         result = compute()
 
     def replay() -> torch.Tensor:

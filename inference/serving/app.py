@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 from starlette.applications import Starlette
 
@@ -12,6 +13,7 @@ from cache.store import Store, StoreRefused, StoreUnavailable
 from inference.serving.engine import Engine, warm_up
 from inference.serving.ranking import Ranker
 from inference.serving.reporter import EventSink, Reporter
+from inference.serving.scorer import scorer_on
 from inference.serving.server import Server
 from inference.serving.settings import RankerSettings
 from inference.serving.user_rows import UserRows
@@ -38,11 +40,13 @@ class RankerApp:
         self._stopping = False
         self._scoring = ThreadPoolExecutor(1, thread_name_prefix="engine")
         self._towers = ThreadPoolExecutor(1, thread_name_prefix="user-tower")
-        self.watcher = ReleaseWatcher(store, model, ranker=settings.name, on_loaded=warm_up, clock=clock)
+        scorer = scorer_on(settings.device)
+        on_loaded = partial(warm_up, scorer)
+        self.watcher = ReleaseWatcher(store, model, ranker=settings.name, on_loaded=on_loaded, clock=clock)
         self.watermarks = Watermarks(store, clock)
         self.reporter = Reporter(sink, clock, settings.max_reports, settings.max_misses_per_s)
         user_rows = UserRows(store, self._towers, lambda: self.watcher.kept, settings.max_user_rows)
-        engine = Engine(self._scoring, settings.max_batch_candidates)
+        engine = Engine(scorer, self._scoring, settings.max_batch_candidates)
         self.ranker = Ranker(
             store,
             model,

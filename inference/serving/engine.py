@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,7 @@ from inference.release import Release
 from inference.serving.batcher import Batcher
 from inference.serving.hydration import nothing
 from inference.serving.inputs import ScoreInput, build_inputs
-
-WARM_UP_CANDIDATES = (1, 100, 500)
+from inference.serving.scorer import Scorer
 
 
 class NotFinite(ValueError):
@@ -45,8 +45,8 @@ class ScoreJob:
 class Engine:
     """Scores in one named executor thread; a free thread takes all that waits for the same release and variant."""
 
-    def __init__(self, executor: Executor, max_batch_candidates: int) -> None:
-        self._batcher: Batcher[ScoreJob, Scored] = Batcher(score_batch, executor, max_batch_candidates)
+    def __init__(self, scorer: Scorer, executor: Executor, max_batch_candidates: int) -> None:
+        self._batcher: Batcher[ScoreJob, Scored] = Batcher(partial(score_batch, scorer), executor, max_batch_candidates)
 
     def hung(self) -> str | None:
         """Why nothing is scored any more, None while batches come back: a condition of readiness."""
@@ -58,14 +58,14 @@ class Engine:
         return await self._batcher.submit(key, job, len(job.inputs.hydration.tier))
 
 
-def score_batch(jobs: Sequence[ScoreJob]) -> list[Scored]:
+def score_batch(scorer: Scorer, jobs: Sequence[ScoreJob]) -> list[Scored]:
     """Score jobs of one release and one variant; raises NotFinite."""
     began_s = time.monotonic()
     release, variant = jobs[0].release, jobs[0].variant
     inputs = build_inputs([job.inputs for job in jobs], release.manifest)
-    outputs = release.score(variant, inputs)
-    p_click = outputs.p_click.cpu().numpy().astype(np.float64)
-    p_conversion = outputs.p_conversion.cpu().numpy().astype(np.float64)
+    outputs = scorer.score(release, variant, inputs)
+    p_click = outputs.p_click.numpy().astype(np.float64)
+    p_conversion = outputs.p_conversion.numpy().astype(np.float64)
     if not (np.isfinite(p_click).all() and np.isfinite(p_conversion).all()):
         raise NotFinite(f"variant {variant} of {release.model_version} gave probabilities that are not finite")
     batch_s = time.monotonic() - began_s
@@ -84,9 +84,10 @@ def score_batch(jobs: Sequence[ScoreJob]) -> list[Scored]:
     ]
 
 
-def warm_up(release: Release) -> None:
+def warm_up(scorer: Scorer, release: Release) -> None:
     """Score zeros with every variant and size that is usual, so that the first request finds a warm model."""
     context = release.context(None, None)
     for variant in release.manifest.variants:
-        for size in WARM_UP_CANDIDATES:
-            score_batch([ScoreJob(release, variant, ScoreInput(nothing(size, release.manifest), context))])
+        for size, requests in scorer.warm_up:
+            job = ScoreJob(release, variant, ScoreInput(nothing(size // requests, release.manifest), context))
+            score_batch(scorer, [job] * requests)

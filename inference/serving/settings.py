@@ -5,6 +5,7 @@ import socket
 from dataclasses import dataclass, field
 
 MAX_DEADLINE_MS = 30_000
+DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class RankerSettings:
     max_in_flight: int = 256  # requests admitted and not answered; more are shed however short they are
     max_batch_candidates: int = 16_384  # what one call of the model takes at most; bounds its memory
     max_user_rows: int = 512  # user rows in work or waiting, 256 of them ahead of requests; beyond it: failover at once
+    device: str = "auto"  # where the model runs: cpu, cuda, or a GPU if there is one
     variant: str = "standard"  # preferred where the release has it, else the release's last
     cold_variant: str = "small"  # for users without a representation: nothing there for a larger model to work on
     explore_share: float = 0.0  # of the slots, filled by chance: a cost in clicks that only the operator can agree to
@@ -33,6 +35,8 @@ class RankerSettings:
             raise ValueError(f"default_deadline_ms is {self.default_deadline_ms}; 1 to {MAX_DEADLINE_MS} are allowed")
         if not 0 <= self.explore_share <= 1:
             raise ValueError(f"explore_share is {self.explore_share}; 0 (none) to 1 (every slot) are allowed")
+        if self.device not in DEVICES:
+            raise ValueError(f"device is {self.device!r}; allowed are {', '.join(DEVICES)}")
         at_least_one = ("max_in_flight", "max_batch_candidates", "max_user_rows", "max_reports", "max_misses_per_s")
         for name in (*at_least_one, "reserve_ms"):
             if getattr(self, name) < 1:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,15 +14,19 @@ from inference.item_row import ItemState, encode_item_rows
 from inference.pair_row import encode_pair_rows
 from inference.protocol import RankInputs, Tier
 from inference.release import Release
-from inference.serving.engine import NotFinite, ScoreJob, score_batch
+from inference.serving.engine import NotFinite, ScoreJob, score_batch, warm_up
 from inference.serving.hydration import Hydration, UserSource, decode_user, hydrate_items, nothing, user_of
 from inference.serving.inputs import ScoreInput, build_inputs
+from inference.serving.scorer import CpuScorer, DeviceScorer, Scorer, scorer_on
 from inference.user_row import encode_user_rows
 from runtime.ids import ItemId
 from tests.unit.inference.releases import ITEMS, history
 from tests.unit.inference.serving.world import publish
 
 NOW_MS = 1_800_000_000_000
+# Without a GPU the second runs uncaptured: its buckets, arena and casts are the same.
+SCORERS = [CpuScorer(), DeviceScorer(torch.device("cuda" if torch.cuda.is_available() else "cpu"), torch.float32)]
+by_scorer = pytest.mark.parametrize("scorer", SCORERS, ids=["cpu", "device"])
 
 
 @pytest.fixture(scope="module")
@@ -57,14 +62,17 @@ def job_inputs(release: Release, hydrated: Hydration) -> RankInputs:
 names = st.lists(st.sampled_from(sorted(ITEMS)), min_size=1, max_size=12, unique=True)
 
 
+@by_scorer
 @given(requests=st.lists(st.tuples(names, st.integers(0, 5)), min_size=1, max_size=5))
 @settings(max_examples=25, deadline=None)
-def test_a_request_scores_in_a_batch_as_it_does_alone(release: Release, requests: list[tuple[list[str], int]]) -> None:
+def test_a_request_scores_in_a_batch_as_it_does_alone(
+    scorer: Scorer, release: Release, requests: list[tuple[list[str], int]]
+) -> None:
     jobs = [job(release, hydration(release, *request)) for request in requests]
     build_inputs([one.inputs for one in jobs], release.manifest).check()
-    together = score_batch(jobs)
+    together = score_batch(scorer, jobs)
     for one, scored in zip(jobs, together, strict=True):
-        (alone,) = score_batch([one])
+        (alone,) = score_batch(CpuScorer(), [one])
         np.testing.assert_allclose(scored.p_click, alone.p_click, rtol=1e-4)
         np.testing.assert_allclose(scored.p_conversion, alone.p_conversion, rtol=1e-4)
     assert [scored.first for scored in together] == [True] + [False] * (len(jobs) - 1)
@@ -118,4 +126,22 @@ def test_probabilities_that_are_not_numbers_are_an_error_and_not_a_slate(release
     hydrated.tier[:] = 0
     hydrated.pair[0, 0] = np.inf
     with pytest.raises(NotFinite):
-        score_batch([job(release, hydrated)])
+        score_batch(CpuScorer(), [job(release, hydrated)])
+
+
+@by_scorer
+def test_a_warm_up_scores_every_variant(scorer: Scorer, release: Release) -> None:
+    warm_up(scorer, release)
+    for variant in release.manifest.variants:
+        (scored,) = score_batch(
+            scorer, [ScoreJob(release, variant, job(release, hydration(release, ["item-1"], 1)).inputs)]
+        )
+        assert 0 < scored.p_click[0] < 1
+
+
+def test_a_gpu_that_is_not_there_is_said() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    with pytest.raises(ValueError, match="PyTorch sees no GPU here"):
+        scorer_on("cuda")
+    assert isinstance(scorer_on("auto"), CpuScorer)
