@@ -63,6 +63,8 @@ def table(answer: RankAnswer) -> list[str]:
         f"release {answer.model}:{answer.version}, variant {answer.variant}, pipeline behind by {behind}, "
         f"answered in {answer.stages_ms.get('total', 0):.1f} ms",
     ]
+    if any(item.source != "default" and item.as_of_ms is None for item in answer.items):
+        lines.append("pairs without a user: they were computed before anything was known of this one")
     if answer.degraded:
         lines.append(f"degraded: {', '.join(answer.degraded)}")
     width = max([len(item.item_id) for item in answer.items] + [4])

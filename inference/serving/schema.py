@@ -70,9 +70,9 @@ class ItemFacts(Struct, frozen=True, kw_only=True):
 class RankedItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One item of the slate. The probabilities are null if the model did not score it (see `degraded`).
 
-    `source` tells where the pair representation came from, `age_ms` and `as_of_ms` its age and newest event;
-    `item_source` and `item_age_ms` the same of the item's own row. `explored` is there, and true, if the item was drawn
-    by chance for its slot: then the score says nothing of its place.
+    `source` tells where the pair representation came from, `age_ms` and `as_of_ms` its age and newest event (null: it
+    was computed before anything was known of the user); `item_source` and `item_age_ms` the same of the item's own row.
+    `explored` is there, and true, if the item was drawn by chance: then the score says nothing of its place.
     """
 
     item_id: str

@@ -62,7 +62,9 @@ def ranked_user(hydration: Hydration) -> RankedUser:
     user = hydration.user
     known = user.source is not UserSource.DEFAULT
     return RankedUser(
-        source=user.source.value, age_ms=user.age_ms if known else None, as_of_ms=user.as_of_ms if known else None
+        source=user.source.value,
+        age_ms=user.age_ms if known else None,
+        as_of_ms=(user.as_of_ms or None) if known else None,  # 0: computed from an empty history
     )
 
 
@@ -92,7 +94,7 @@ def ranked_items(request: RankRequest, hydration: Hydration, selection: Selectio
             p_conversion=p_conversion,
             source=TIER_NAMES[tier],
             age_ms=None if tier == Tier.DEFAULT else age_ms,
-            as_of_ms=None if tier == Tier.DEFAULT else as_of_ms,
+            as_of_ms=None if tier == Tier.DEFAULT else as_of_ms or None,
             item_source="row" if has_row else "default",
             item_age_ms=item_age_ms if has_row else None,
             explored=explored,

@@ -3,9 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from cache.store import History
+from inference.commands.rank import table
+from inference.serving.schema import RankAnswer
 from runtime.ids import UserId
 from streams.wire.topics import Topic
 from tests.unit.inference.releases import ITEMS
@@ -57,6 +60,19 @@ async def test_a_user_nobody_knows_gets_the_default_and_the_small_variant(warm: 
     assert answer["degraded"] == []
     assert {item["source"] for item in answer["items"]} == {"default"}
     assert {item["age_ms"] for item in answer["items"]} == {None}
+
+
+async def test_pairs_of_a_user_nobody_knows_claim_no_event(warm: World) -> None:
+    nobody = UserId("nobody")
+    await warm.fill_pairs(["item-1"], nobody)
+    answer = await warm.answer(user_id=nobody, k=40)
+    assert answer["user"]["source"] == "default"
+    sources = {(item["source"], item["as_of_ms"]) for item in answer["items"]}
+    assert sources == {("pair", None), ("aggregate", None)}
+    shown = "\n".join(table(msgspec.convert(answer, RankAnswer)))
+    assert "computed before anything was known of this one" in shown
+    known = "\n".join(table(msgspec.convert(await warm.answer(), RankAnswer)))
+    assert "computed before anything" not in known
 
 
 async def test_a_click_is_in_the_next_answer_though_no_agent_refreshed_the_row(warm: World) -> None:
