@@ -35,7 +35,8 @@ def hamming_pool_linear(
     With signs s in {-1, 1}: `d = (bits - s_a . s_b) / 2`, so the weight is affine in s_b and the sum over the history
     moves inside: `out_i = (at_zero + slope / 2) sum_l v_l - slope / (2 bits) s_a @ (sum_l s_b,l v_l)`, exact in real
     arithmetic. `a` [N, W] int32, `moments` [B, bits, D] and `sums` [B, D] of `history_moments`, `cand_to_user` [N]
-    int32 non-decreasing -> [N, D]. N x bits x D multiply-adds instead of N x L x (bits + D).
+    int32 non-decreasing -> [N, D]. N x bits x D multiply-adds instead of N x L x (bits + D). Reads where
+    the users' candidates begin on the host if B > 1.
     """
     bits = a.shape[1] * WORD_BITS
     signs = unpack_signs(a).to(moments.dtype) * (-slope / (2 * bits))

@@ -17,7 +17,9 @@ def bucket_means(b: torch.Tensor, v: torch.Tensor, kv_offsets: torch.Tensor, gro
     user = torch.searchsorted(kv_offsets, place, right=True) - 1
     cell = (user[:, None] * groups + torch.arange(groups, device=b.device)) * (1 << group_bits) + bucket  # [T, G]
     cells = num_users * groups << group_bits
-    sums = v.new_zeros((cells, v.shape[1])).index_add(0, cell.T.flatten(), v.repeat(groups, 1))
+    sums = v.new_zeros((cells, v.shape[1]))
+    for group in range(groups):  # together they would copy v once per group
+        sums.index_add_(0, cell[:, group], v)
     counts = v.new_zeros(cells).index_add(0, cell.flatten(), v.new_ones(cell.numel()))
     return (sums / counts.clamp_min(1)[:, None]).view(num_users, groups, 1 << group_bits, v.shape[1])
 
