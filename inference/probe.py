@@ -17,6 +17,7 @@ from cache.store import Store, StoreRefused, StoreUnavailable
 from inference.client import RankClient, RankerUnreachable, RankFailed
 from inference.history import decode_event
 from inference.serving.schema import OfferedItem, RankRequest
+from runtime.clock import now_ms
 from runtime.ids import ModelVersion, UserId
 from streams.wire.events import Activity, Event
 from streams.wire.partition import partition_of
@@ -92,7 +93,7 @@ class Probe:
         """One click on `item`; never raises for what is down."""
         delivered: list[str | None] = []
         answer_release: ModelVersion | None = None
-        sent_ms, began_s = time.time_ns() // 1_000_000, time.monotonic()
+        sent_ms, began_s = now_ms(), time.monotonic()
         click = self._click(item, sent_ms)
         self._sink.send(Topic.USER_ACTIVITY, self._user, click, on_delivery=delivered.append)
         while time.monotonic() - began_s < timeout_s:

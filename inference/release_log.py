@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -11,6 +10,7 @@ import msgspec
 
 from cache.store import ReleaseState
 from inference.switch import retired
+from runtime.clock import now_ms
 from runtime.settings import kafka_settings
 from streams.wire.events import ModelRelease, ReleasesKept, ReleaseVersion
 from streams.wire.producer import Producer
@@ -57,7 +57,7 @@ def _event(
 ) -> ModelRelease:
     return ModelRelease(
         event_id=uuid.uuid4().hex,
-        event_time_ms=time.time_ns() // 1_000_000,
+        event_time_ms=now_ms(),
         model=model,
         version=version.version,
         state=state,

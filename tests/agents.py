@@ -16,6 +16,7 @@ from cache.store import ReleaseState, Store
 from inference.training.untrained import untrained_release
 from local.ports import LOOPBACK, free_port
 from local.process import Child, tail
+from runtime.clock import now_ms
 from runtime.ids import UserId
 from runtime.settings import KafkaSettings
 from streams.wire.events import Activity, Event
@@ -156,7 +157,7 @@ def click(user: str, item: str, *, event_id: str | None = None, time_ms: int | N
     """A click, now unless said otherwise."""
     return Activity(
         event_id=event_id or uuid.uuid4().hex,
-        event_time_ms=time.time_ns() // 1_000_000 if time_ms is None else time_ms,
+        event_time_ms=now_ms() if time_ms is None else time_ms,
         user_id=user,
         item_id=item,
         kind="click",

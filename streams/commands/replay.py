@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from runtime.clock import now_ms
 from runtime.settings import kafka_settings
 from streams.commands.sending import BrokerAway, Outgoing, closing, progress, report, send_when_room
 from streams.wire.movietweetings import (
@@ -102,11 +103,11 @@ def _count(text: str) -> int:
 
 def _records(movies: list[Movie], ratings: list[Rating], speed_up: float | None) -> Iterator[Outgoing]:
     """Movies first, so that an item is known when it is rated; then ratings, with a speed-up each in its time."""
-    start_ms = time.time_ns() // 1_000_000
+    start_ms = now_ms()
     for movie in movies:
         yield Outgoing.of(Topic.ITEM_UPDATES, item_update(movie, start_ms), SOURCE)
     first_ms, last_ms = ratings[0].time_ms, ratings[-1].time_ms
-    end_ms = time.time_ns() // 1_000_000
+    end_ms = now_ms()
     if speed_up is not None:
         end_ms += round((last_ms - first_ms) / speed_up)
     for rating in ratings:

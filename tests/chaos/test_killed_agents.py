@@ -22,6 +22,7 @@ from inference.effects.users import apply_activity
 from inference.release import Release, load_release
 from inference.user_row import encode_user_rows
 from local.valkey import running_valkey
+from runtime import clock
 from runtime.ids import ModelVersion, UserId
 from runtime.settings import KafkaSettings, RedisSettings
 from streams.wire.codec import decode
@@ -99,7 +100,7 @@ async def test_after_kills_at_random_moments_the_store_is_what_a_plain_replay_gi
 async def _send(topics: Topics, users: Sequence[UserId]) -> int:
     """Events out of order, some of them twice, poison among them; returns how much poison."""
     random_ = random.Random(SEED)
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = clock.now_ms()
     started, num_poison, sent = time.monotonic(), 0, 0
     while sent < NUM_EVENTS:
         due = min(int((time.monotonic() - started) / SEND_S * NUM_EVENTS) + 1, NUM_EVENTS)
@@ -129,7 +130,7 @@ async def _kill(agents: Sequence[AgentProcess]) -> int:
 
 
 def _retrieve(topics: Topics, users: Sequence[UserId]) -> None:
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = clock.now_ms()
     for user in users:
         event = Retrieval(event_id=uuid.uuid4().hex, event_time_ms=now_ms, type="started", request_id="r", user_id=user)
         topics.send(Topic.RETRIEVAL_EVENTS, user, event)

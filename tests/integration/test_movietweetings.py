@@ -6,7 +6,6 @@ The real folder is `../shared/data/movietweetings-100k` beside the repository, o
 import asyncio
 import json
 import os
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
@@ -26,6 +25,7 @@ from inference.serving.settings import RankerSettings
 from inference.training.movietweetings_release import PLAN, train_movietweetings
 from local.kafka import running_kafka
 from local.valkey import running_valkey
+from runtime import clock
 from runtime.settings import KafkaSettings, RedisSettings
 from streams.__main__ import main as streams
 from streams.wire.codec import decode
@@ -162,7 +162,7 @@ def last_json(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 
 def activate(bootstrap: str, user: str) -> None:
     """Retrieval has run for the user: a rebuild then writes their row."""
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = clock.now_ms()
     producer = Producer(KafkaSettings(bootstrap=bootstrap), source="test")
     event = Retrieval(
         event_id=f"r-{now_ms}", event_time_ms=now_ms, type="started", request_id=f"r-{now_ms}", user_id=user

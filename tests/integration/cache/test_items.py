@@ -1,11 +1,10 @@
 """Item rows and features: as in a compacted topic, the greater offset wins."""
 
-import time
-
 import pytest
 
 from cache.row import RowKind, decode_rows
 from cache.store import ItemWrite, Store
+from runtime import clock
 from runtime.ids import ItemId, bucket_of
 from tests.integration.cache.rows import LIVE, MINUTE_MS, STAGED, WIDTH, item_row, items, no_item_row, read, value_of
 from tests.waiting import eventually
@@ -47,7 +46,7 @@ async def test_deletion_leaves_a_row_of_width_zero_that_older_updates_cannot_und
     await store.write_items([ItemWrite(LAMP, 6, None, {LIVE: no_item_row(6)})])
     assert await store.write_items([write(5)]) == 0
     [found] = await store.read_item_rows(LIVE, [LAMP])
-    assert read(found, RowKind.ITEM, now_ms=time.time_ns() // 1_000_000).empty[0]
+    assert read(found, RowKind.ITEM, now_ms=clock.now_ms()).empty[0]
     assert await store.read_item_features([LAMP]) == [None]
     assert await store.scan_items() == [(LAMP, 6, None)]
     assert await store.read_items([LAMP, ItemId("unknown")]) == [(6, None), None]
@@ -102,7 +101,7 @@ async def test_item_that_was_unknown_stays_known_after_its_negative_answer_would
     await store.write_items([ItemWrite(LAMP, 0, None, {LIVE: no_item_row(0)}, ttl_ms=1)])
     await store.write_items([write(1)])
     [found] = await store.read_item_rows(LIVE, [LAMP])
-    await eventually(lambda: time.time_ns() // 1_000_000 > read(found, RowKind.ITEM).computed_ms[0] + 10)
+    await eventually(lambda: clock.now_ms() > read(found, RowKind.ITEM).computed_ms[0] + 10)
     neighbour = next(ItemId(str(n)) for n in range(10_000) if bucket_of(str(n)) == bucket_of(LAMP))
     await store.write_items([write(1, 1.0, neighbour)])
     assert await read_value(store) == 1.0

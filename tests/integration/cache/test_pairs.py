@@ -1,11 +1,11 @@
 """Pair rows, the aggregate that is made of them, and what is fresh or pending."""
 
 import asyncio
-import time
 
 from cache.limits import MAX_PAIRS
 from cache.row import RowKind
 from cache.store import HistoryEvent, HistoryUpdate, Hydrated, PairWrite, Store
+from runtime.clock import now_ms
 from runtime.ids import ItemId
 from tests.integration.cache.conftest import StoreMaker
 from tests.integration.cache.rows import ALICE, BOB, LIVE, MINUTE_MS, STAGED, items, pair_row, read, value_of
@@ -62,7 +62,7 @@ async def test_one_user_in_two_writes_of_a_call_has_both(store: Store) -> None:
 async def test_aggregate_is_as_old_as_its_oldest_member_and_lives_as_long_as_its_youngest(store: Store) -> None:
     await write(store, {LAMP: pair_row(1)})
     first = read((await hydrate(store, LAMP)).pair_rows[0], RowKind.PAIR).computed_ms[0]
-    await eventually(lambda: time.time_ns() // 1_000_000 > first)
+    await eventually(lambda: now_ms() > first)
     await write(store, {SOFA: pair_row(2)})
     found = await hydrate(store, SOFA)
     last = read(found.pair_rows[0], RowKind.PAIR)
@@ -108,7 +108,7 @@ async def test_a_user_keeps_the_pairs_that_live_longest(store: Store) -> None:
 
 
 async def test_pending_marks_are_given_once_and_cleared_by_the_write(store: Store) -> None:
-    expires_ms = time.time_ns() // 1_000_000 + MINUTE_MS
+    expires_ms = now_ms() + MINUTE_MS
     await write(store, {LAMP: pair_row(1)})
     chair = ItemId("chair")
     assert await store.mark_pending(LIVE, ALICE, [SOFA, chair, SOFA], expires_ms) == [SOFA, chair]
@@ -125,7 +125,7 @@ async def test_pending_marks_are_given_once_and_cleared_by_the_write(store: Stor
 async def test_a_stored_pair_can_be_marked_again_and_the_index_says_which_rows_are_outdated(store: Store) -> None:
     await write(store, {LAMP: pair_row(3), SOFA: pair_row(5)})
     await store.apply_activity([HistoryUpdate(ALICE, [HistoryEvent("e1", 1_000, 4, b"{}")])])
-    expires_ms = time.time_ns() // 1_000_000 + MINUTE_MS
+    expires_ms = now_ms() + MINUTE_MS
     assert await store.mark_pending(LIVE, ALICE, [LAMP], expires_ms) == [LAMP]
     [index, unknown] = await store.pair_index(LIVE, [ALICE, BOB])
     assert (index.rev, dict(index.stored), dict(index.pending)) == (5, {LAMP: 3, SOFA: 5}, {LAMP: expires_ms})
@@ -133,7 +133,7 @@ async def test_a_stored_pair_can_be_marked_again_and_the_index_says_which_rows_a
 
 
 async def test_pending_mark_ends_by_itself(store: Store) -> None:
-    expires_ms = time.time_ns() // 1_000_000 + 50
+    expires_ms = now_ms() + 50
     await store.mark_pending(LIVE, ALICE, [LAMP], expires_ms)
 
     async def marked_again() -> bool:

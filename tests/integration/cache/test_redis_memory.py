@@ -1,6 +1,5 @@
 """What Redis keeps, and for how long: nothing grows for ever, and eviction of one key of two is survived."""
 
-import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,6 +9,7 @@ from cache import keys
 from cache.redis_store import Profile, RedisStore
 from cache.row import RowKind
 from cache.store import ItemWrite, PairWrite, UserRowWrite
+from runtime.clock import now_ms
 from runtime.ids import ItemId, bucket_of
 from runtime.settings import RedisSettings
 from tests.integration.cache.calls import UPDATE
@@ -60,13 +60,13 @@ async def test_only_histories_and_items_live_for_ever(store: RedisStore, valkey:
 async def test_shorter_ttl_does_not_shorten_what_is_stored(store: RedisStore, valkey: Redis) -> None:
     await write_pair(store, LAMP)
     await write_pair(store, SOFA, ttl_ms=1000)
-    await store.mark_pending(LIVE, ALICE, [ItemId("chair")], time.time_ns() // 1_000_000 + 1000)
+    await store.mark_pending(LIVE, ALICE, [ItemId("chair")], now_ms() + 1000)
     for key in (ROWS, INDEX):
         assert await valkey.pttl(key) > MINUTE_MS / 2
 
 
 async def test_pending_marks_alone_expire(store: RedisStore, valkey: Redis) -> None:
-    await store.mark_pending(LIVE, ALICE, [LAMP], time.time_ns() // 1_000_000 + MINUTE_MS)
+    await store.mark_pending(LIVE, ALICE, [LAMP], now_ms() + MINUTE_MS)
     assert 0 < await valkey.pttl(INDEX) <= MINUTE_MS
 
 
@@ -88,7 +88,7 @@ async def test_pair_rows_evicted_alone_are_not_fresh(store: RedisStore, valkey: 
     await valkey.delete(ROWS)
     [index] = await store.pair_index(LIVE, [ALICE])
     assert not index.stored
-    assert await store.mark_pending(LIVE, ALICE, [LAMP], time.time_ns() // 1_000_000 + MINUTE_MS) == [LAMP]
+    assert await store.mark_pending(LIVE, ALICE, [LAMP], now_ms() + MINUTE_MS) == [LAMP]
 
 
 async def test_pair_index_evicted_alone_takes_the_rows_with_it(store: RedisStore, valkey: Redis) -> None:

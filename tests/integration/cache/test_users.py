@@ -1,9 +1,8 @@
 """User rows, and who has been active."""
 
-import time
-
 from cache.row import RowKind, encode_empty
 from cache.store import Store, UserRowWrite
+from runtime import clock
 from runtime.ids import UserId
 from tests.integration.cache.rows import ALICE, BOB, LIVE, MINUTE_MS, OTHER, STAGED, read, user_row, value_of
 from tests.waiting import eventually
@@ -38,7 +37,7 @@ async def test_revs_of_many_digits_are_compared_exactly(store: Store) -> None:
 
 
 async def test_store_writes_when_a_row_was_computed_and_when_it_expires(store: Store) -> None:
-    before_ms = time.time_ns() // 1_000_000
+    before_ms = clock.now_ms()
     await store.write_user_rows([UserRowWrite(ALICE, {LIVE: user_row(7)})], [LIVE], MINUTE_MS)
     [found] = await store.read_user_rows(LIVE, [ALICE])
     decoded = read(found, RowKind.USER)
@@ -71,14 +70,14 @@ async def test_short_lived_row_does_not_shorten_the_life_of_another(store: Store
 
     async def negative_answer_expired() -> bool:
         [found] = await store.read_user_rows(STAGED, [ALICE])
-        return bool(read(found, RowKind.USER, STAGED, time.time_ns() // 1_000_000).expired[0])
+        return bool(read(found, RowKind.USER, STAGED, clock.now_ms()).expired[0])
 
     await eventually(negative_answer_expired)
     assert await read_value(store) == 1.0
 
 
 async def test_activity_is_remembered_and_its_newest_time_stays(store: Store) -> None:
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = clock.now_ms()
     strange = UserId("~ {\u00e9}:%7E")
     await store.touch_active({ALICE: now_ms, strange: now_ms - 5})
     await store.touch_active({ALICE: now_ms - 500})
@@ -88,7 +87,7 @@ async def test_activity_is_remembered_and_its_newest_time_stays(store: Store) ->
 
 
 async def test_activity_of_more_than_a_day_ago_is_forgotten(store: Store) -> None:
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = clock.now_ms()
     await store.touch_active({ALICE: now_ms - DAY_MS - MINUTE_MS})
     assert await store.active_users(0) == []
 

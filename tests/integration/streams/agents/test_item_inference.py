@@ -1,6 +1,5 @@
 """Item inference against a real broker and a real store."""
 
-import time
 import uuid
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from cache.redis_store import RedisStore
 from cache.row import RowKind, decode_rows, rev_of, times_of, width_of
 from inference.item_row import ItemState, encode_item_rows
 from inference.release import Release
+from runtime import clock
 from runtime.ids import ItemId, ModelVersion
 from streams.wire.events import FeatureValue, ItemMiss, ItemUpdate
 from streams.wire.topics import Topic
@@ -30,12 +30,12 @@ def new_item() -> ItemId:
 
 
 def update(item: ItemId, **features: float | str) -> ItemUpdate:
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = clock.now_ms()
     return ItemUpdate(event_id=uuid.uuid4().hex, event_time_ms=now_ms, item_id=item, features={**FEATURES, **features})
 
 
 def miss(item: ItemId) -> ItemMiss:
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = clock.now_ms()
     return ItemMiss(event_id=uuid.uuid4().hex, event_time_ms=now_ms, item_id=item, model="main", version="v1")
 
 

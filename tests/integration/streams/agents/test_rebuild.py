@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from cache.store import History
 from inference.release import Release
 from inference.release_log import release_events
 from local.valkey import connect
+from runtime import clock
 from runtime.clock import now_ms
 from runtime.ids import ItemId, ModelVersion, UserId
 from runtime.settings import KafkaSettings
@@ -51,7 +51,7 @@ def flush(redis_url: str) -> None:
 
 
 def send_all(topics: Topics, users: list[UserId], items: list[ItemId]) -> None:
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = clock.now_ms()
     for item, features in zip(items, ITEMS.values(), strict=False):
         event = ItemUpdate(event_id=uuid.uuid4().hex, event_time_ms=now_ms, item_id=item, features=features)
         topics.send(Topic.ITEM_UPDATES, item, event)

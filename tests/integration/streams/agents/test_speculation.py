@@ -1,6 +1,5 @@
 """Speculation and pair inference together: a retrieval becomes pair rows and an aggregate."""
 
-import time
 import uuid
 from collections.abc import Iterator
 
@@ -13,6 +12,7 @@ from cache.row import RowKind, decode_rows
 from cache.store import ItemWrite
 from inference.pair_row import encode_pair_rows
 from inference.release import Release
+from runtime import clock
 from runtime.ids import ItemId, ModelVersion, UserId
 from streams.wire.codec import decode_value
 from streams.wire.events import Candidate, PairRequest, RequestedPair, Retrieval
@@ -47,7 +47,7 @@ async def items(store: RedisStore) -> list[ItemId]:
 def retrieval(user: UserId, items: list[ItemId]) -> Retrieval:
     return Retrieval(
         event_id=uuid.uuid4().hex,
-        event_time_ms=time.time_ns() // 1_000_000,
+        event_time_ms=clock.now_ms(),
         type="completed",
         request_id="r",
         user_id=user,
@@ -70,7 +70,7 @@ async def test_a_retrieval_becomes_pair_rows_as_the_foundation_model_computes_th
     await eventually(has_pairs, 30)
     hydrated = await store.hydrate(V1, user, items[:6])
     width = release.manifest.pair_width
-    stored = decode_rows(hydrated.pair_rows, RowKind.PAIR, V1, width, time.time_ns() // 1_000_000)
+    stored = decode_rows(hydrated.pair_rows, RowKind.PAIR, V1, width, clock.now_ms())
     [history] = await store.read_histories([user])
     expected = encode_pair_rows(release, history, [(item, ITEMS[item]) for item in items[:6]])
     np.testing.assert_allclose(stored.values, decode_rows(expected, RowKind.PAIR, V1, width, 0).values, atol=2e-3)
@@ -100,7 +100,7 @@ async def test_pairs_that_are_there_are_not_asked_for_again(
 async def test_requests_that_are_late_or_for_another_release_are_dropped_and_counted(
     store: RedisStore, topics: Topics, agent: AgentProcess, items: list[ItemId]
 ) -> None:
-    user, now_ms = new_user(), time.time_ns() // 1_000_000
+    user, now_ms = new_user(), clock.now_ms()
 
     def request(item: ItemId, version: str = "v1", expires_ms: int = now_ms + 60_000) -> PairRequest:
         return PairRequest(

@@ -1,6 +1,5 @@
 """User refresh against a real broker and a real store."""
 
-import time
 import uuid
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from inference.release import Release
 from inference.user_row import encode_user_rows
 from local.kafka import running_kafka
 from local.valkey import connect
+from runtime import clock
 from runtime.ids import ModelVersion, UserId
 from runtime.settings import KafkaSettings
 from streams.admin import Admin
@@ -34,12 +34,12 @@ GROUP = "solaris.user-refresh"
 
 
 def retrieval(user: str) -> Retrieval:
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = clock.now_ms()
     return Retrieval(event_id=uuid.uuid4().hex, event_time_ms=now_ms, type="started", request_id="r", user_id=user)
 
 
 def miss(user: str) -> UserMiss:
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = clock.now_ms()
     return UserMiss(event_id=uuid.uuid4().hex, event_time_ms=now_ms, user_id=user, model="main", version="v1")
 
 
@@ -225,7 +225,7 @@ async def test_sigterm_finishes_the_batch_commits_and_exits_0(store: RedisStore,
 async def test_the_watermarks_follow_the_broker_while_nothing_happens(
     store: RedisStore, topics: Topics, agent: AgentProcess
 ) -> None:
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = clock.now_ms()
 
     async def all_moved() -> bool:
         marks = (await store.read_watermarks([Topic.USER_ACTIVITY]))[Topic.USER_ACTIVITY]
