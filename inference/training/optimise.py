@@ -31,8 +31,11 @@ def optimise(
     if not total:
         return
     optimiser = torch.optim.AdamW(parameters, lr=rate, weight_decay=plan.weight_decay)
+    steps = max(total, 2)
+    if steps * WARM_UP == 1:
+        steps += 1  # a rise of exactly one step is a division by zero in OneCycleLR
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, max_lr=rate, total_steps=max(total, 2), pct_start=WARM_UP, cycle_momentum=False
+        optimiser, max_lr=rate, total_steps=steps, pct_start=WARM_UP, cycle_momentum=False
     )
     for batch in progress.track(stage, _all(batches, epochs, size, rng), total):
         optimiser.zero_grad(set_to_none=True)
