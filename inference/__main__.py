@@ -12,6 +12,7 @@ from runtime.environment import SettingsError
 COMMANDS = {
     "train": "train a release on generated logs, on a folder of ratings or on the topics",
     "release": "list, stage, promote and roll back releases",
+    "precision": "find which linears of a release may run in FP8",
     "serve": "rank over HTTP: the ranker process",
     "rank": "ask the ranker for a slate",
     "probe": "how long until an answer includes a click; names the missing hop when it never does",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from inference.models.sizes import Sizes
 from inference.models.tables import TablesKind
+from inference.training.dataset import Dataset
 from inference.training.next_item import next_item_dataset
 from inference.training.plan import TrainingPlan
 from inference.training.progress import Progress
@@ -41,11 +42,24 @@ def train_movietweetings(
     if quick:
         sizes, first = TINY, QUICK_RATINGS
         plan = replace(plan, foundation_epochs=1, ranker_epochs=1, num_blocks=2)
-    ratings, movies = _read(folder, first, progress)
-    data = next_item_dataset(ratings, movies, sizes.context_width, plan.train_share, seed)
+    data = movietweetings_dataset(folder, sizes.context_width, plan.train_share, seed, first=first, progress=progress)
     return train_release(
         data, root, model=model, sizes=sizes, plan=plan, seed=seed, tables=tables, note=NOTE, progress=progress
     )
+
+
+def movietweetings_dataset(
+    folder: Path,
+    context_width: int,
+    train_share: float,
+    seed: int,
+    *,
+    first: int | None = None,
+    progress: Progress | None = None,
+) -> Dataset:
+    """The ratings as requests, the same for the same arguments; `train_share` of them by time are for training."""
+    ratings, movies = _read(folder, first, progress or Progress(quiet=True))
+    return next_item_dataset(ratings, movies, context_width, train_share, seed)
 
 
 def _read(

@@ -1,0 +1,122 @@
+"""`python -m inference precision`: which linears of a release may run in FP8, and the table that says why."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+
+from inference.manifest import ReleaseError
+from inference.models.ranker import VARIANTS
+from inference.precision.heldout import heldout_batches
+from inference.precision.probe import Say, Times, probe
+from inference.precision.report import lines
+from inference.precision.select import BUDGET
+from inference.precision.source import Source, heldout_data
+from inference.precision.table import PrecisionTable, read_precision
+from inference.precision.timing import site_times_us
+from inference.publishing import newest_bundle
+from inference.release import Release, load_release
+from inference.training.progress import Progress
+from runtime.settings import model_name
+from streams.wire.reader import ReaderError
+
+RELEASES = Path("var/releases")
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the command and its arguments."""
+    parser = subparsers.add_parser(
+        "precision",
+        help="find which linears of a release may run in FP8",
+        description="Probe every linear of a release's rankers on held-out requests: the error of bf16 and of two FP8 "
+        "recipes against float32, the change of the log loss with that linear alone, and on a GPU the time. Choose "
+        "greedily under one budget, verify the choice on other requests, and write all of it into the bundle as "
+        "precision.json. FP8 is kept only where error and speed pass: without a GPU nothing is.",
+    )
+    parser.add_argument(
+        "location", type=Path, nargs="?", help=f"directory of the bundle (default: the newest in {RELEASES}/MODEL)"
+    )
+    parser.add_argument("--model", default=model_name(), help="model name (default %(default)s)")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--synthetic", action="store_true", help="the generated log it was trained on (the default)")
+    source.add_argument("--movietweetings", type=Path, metavar="DIR", help="DIR/ratings.dat and DIR/movies.dat")
+    source.add_argument("--from-topics", action="store_true", help="served slates and the activity after them")
+    parser.add_argument(
+        "--variant", action="append", choices=tuple(VARIANTS), help="may be repeated (default: all of the release)"
+    )
+    parser.add_argument("--requests", type=int, default=2048, help="held-out requests to use (default %(default)s)")
+    parser.add_argument(
+        "--budget-percent", type=float, default=BUDGET * 100, help="of the log loss, all sites (default %(default)s)"
+    )
+    parser.add_argument("--candidates", type=int, default=1000, help="rows of a product that is timed (default 1000)")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
+    parser.add_argument("--show", action="store_true", help="print the table that the release has, probe nothing")
+    parser.add_argument("--dry-run", action="store_true", help="probe and print, write nothing")
+    parser.add_argument("--json", action="store_true", help="print the table as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Probe, write, print; 1 if there is nothing to probe or nothing to probe it with."""
+    try:
+        location = args.location or newest_bundle(RELEASES, args.model)
+        if location is None:
+            raise ReleaseError(f"no release of {args.model} in {RELEASES}; name a bundle, or train one")
+        release = load_release(location)
+        table = read_precision(location, release.manifest.weights_sha256) if args.show else _probed(args, release)
+        if table is None:
+            raise ReleaseError(f"{location} has no precision.json; run this without --show to make it")
+        if not (args.show or args.dry_run):
+            print(f"written to {table.write(location)}", file=sys.stderr)
+    except (OSError, ValueError, ReaderError) as error:
+        print(f"precision: {error}", file=sys.stderr)
+        return 1
+    print(table.encode().decode() if args.json else "\n".join(lines(table)))
+    return 0
+
+
+def _probed(args: argparse.Namespace, release: Release) -> PrecisionTable:
+    for name in ("requests", "candidates", "threads", "budget_percent"):
+        if getattr(args, name) <= 0:
+            raise ValueError(f"--{name.replace('_', '-')} is {getattr(args, name)}; more than 0 is needed")
+    variants = args.variant or list(release.manifest.variants)
+    if unknown := sorted(set(variants) - set(release.manifest.variants)):
+        raise ValueError(f"the release has no variant {', '.join(unknown)}")
+    torch.set_num_threads(args.threads)
+    progress = Progress(quiet=args.json)
+    progress.say("reading held-out requests")
+    source = Source.TOPICS if args.from_topics else Source.MOVIETWEETINGS if args.movietweetings else Source.SYNTHETIC
+    data, share = heldout_data(release.manifest, source, args.movietweetings)
+    batches = heldout_batches(release, data, share, args.requests)
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    budget = args.budget_percent / 100
+    return PrecisionTable(
+        model=release.manifest.model,
+        version=release.manifest.version,
+        weights_sha256=release.manifest.weights_sha256,
+        budget=budget,
+        source=source,
+        num_requests=sum(batch.inputs.num_requests for batch in batches),
+        candidates=args.candidates,
+        gpu=gpu,
+        torch=torch.__version__,
+        variants={
+            name: probe(
+                release.bundle.ranker(name),
+                batches,
+                budget,
+                _times(args.candidates) if gpu else None,
+                _saying(progress, name),
+            )
+            for name in variants
+        },
+    )
+
+
+def _times(candidates: int) -> Times:
+    return lambda weight: site_times_us(candidates, weight)
+
+
+def _saying(progress: Progress, variant: str) -> Say:
+    return lambda text: progress.say(f"{variant}: {text}")

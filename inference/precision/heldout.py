@@ -1,0 +1,76 @@
+"""Requests that a ranker has not learned from, as the tensors it reads, and the log loss over them."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from inference.models.bundle import Bundle
+from inference.models.ranker import Ranker
+from inference.protocol import RankInputs, Tier
+from inference.release import Release
+from inference.training.batches import Batches
+from inference.training.dataset import Dataset
+from inference.training.foundation import foundation_tap
+from inference.training.ranker import rank_inputs
+from inference.training.tiers import Pattern
+
+BATCH_REQUESTS = 64
+PAIR_COVERAGE = 0.6  # of the candidates, as in training
+
+
+@dataclass(frozen=True, slots=True)
+class Heldout:
+    """One batch."""
+
+    inputs: RankInputs
+    positions: torch.Tensor  # [N] what the place in the slate adds to the logit
+    clicked: torch.Tensor  # [N] float32
+    weight: torch.Tensor  # [N] float32
+
+
+def heldout_batches(release: Release, data: Dataset, train_share: float, num_requests: int) -> list[Heldout]:
+    """At most `num_requests` of the later period, evenly over it."""
+    cut = int(data.num_requests * train_share)
+    later = np.arange(cut, data.num_requests)
+    chosen = later[np.linspace(0, len(later) - 1, min(num_requests, len(later))).astype(np.int64)]
+    return list(_batches(release.bundle, data.select(chosen)))
+
+
+@torch.inference_mode()
+def _batches(bundle: Bundle, data: Dataset) -> Iterator[Heldout]:
+    batches = Batches(data, bundle.catalogue, bundle.sizes.history_length)
+    m = len(data.cand_item)
+    exact = np.random.default_rng(0).random(m) < PAIR_COVERAGE
+    pattern = Pattern(
+        rows=np.zeros((m, bundle.sizes.pair_width), dtype=np.float32),  # filled batch by batch
+        tier=np.where(exact, int(Tier.PAIR), int(Tier.DEFAULT)),
+        age_s=np.zeros(m, dtype=np.float32),
+        item=np.ones(m, dtype=bool),
+    )
+    for batch in batches.ordered(np.arange(data.num_requests), BATCH_REQUESTS):
+        found = bundle.foundation.pair_rows(foundation_tap(bundle, batch)).numpy()
+        pattern.rows[batch.rows] = found * exact[batch.rows][:, None]
+        yield Heldout(
+            inputs=rank_inputs(bundle, batch, pattern),
+            positions=bundle.positions(batches.position[batch.rows]),
+            clicked=batches.clicked[batch.rows],
+            weight=batches.weight[batch.rows],
+        )
+
+
+@torch.inference_mode()
+def log_loss(ranker: Ranker, batches: Sequence[Heldout], mode: AbstractContextManager[object] | None = None) -> float:
+    """Weighted mean log loss of a click; `mode` is entered around the ranker alone."""
+    total = weight = 0.0
+    for batch in batches:
+        with mode or nullcontext():
+            click, _ = ranker(batch.inputs)
+        losses = torch.nn.functional.binary_cross_entropy_with_logits(
+            (click + batch.positions).double(), batch.clicked.double(), reduction="none"
+        )
+        total += float((losses * batch.weight).sum())
+        weight += float(batch.weight.sum())
+    return total / weight

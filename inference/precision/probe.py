@@ -1,0 +1,160 @@
+"""One ranker, site by site: what its inputs look like, what each recipe does to it, and which sites may take FP8."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import torch
+
+from inference.models.ranker import Ranker
+from inference.precision.errors import kernel_error
+from inference.precision.heldout import BATCH_REQUESTS, Heldout, log_loss
+from inference.precision.moments import Moments
+from inference.precision.recipes import BF16, FP8, RECIPES, Applied, by_recipe
+from inference.precision.select import Option, Selection, select
+from inference.precision.sites import AtSites, linear_weights
+from inference.precision.table import RecipeRow, SiteRow, VariantPrecision
+from inference.protocol import RankInputs
+
+NUM_PARTS = 4  # two halves to choose on, two to verify on
+
+Times = Callable[[torch.Tensor], Mapping[str, float]]  # weight [H, K] -> microseconds of each recipe
+Change = Callable[[Mapping[str, str]], float]  # recipe of each site -> relative change of the log loss
+Say = Callable[[str], None]
+
+
+def probe(ranker: Ranker, batches: Sequence[Heldout], budget: float, times: Times | None, say: Say) -> VariantPrecision:
+    """The choice is made on every other batch and verified on the rest: at least four batches are needed.
+
+    A change is the larger one of two halves of the requests, as errors of different sites that cancel on some requests
+    do not on others. Raises ValueError with fewer batches, or where a linear was not reached: its error is unknown.
+    """
+    if len(batches) < NUM_PARTS:
+        raise ValueError(
+            f"{len(batches)} batches of {BATCH_REQUESTS} held-out requests; at least {NUM_PARTS} are needed"
+        )
+    choosing = batches[::2]
+    change, verified = (
+        _larger(_change_over(ranker, part[::2]), _change_over(ranker, part[1::2])) for part in (choosing, batches[1::2])
+    )
+    moments = record(ranker, [batch.inputs for batch in choosing])
+    per_candidate = scales_with_candidates(ranker, choosing[0].inputs)
+    weights = {name: part.weight.detach() for name, part in linear_weights(ranker).items()}
+
+    rows: list[SiteRow] = []
+    options: list[Option] = []
+    for site, weight in weights.items():
+        say(f"probing {site}")
+        measured = None if times is None else times(weight)
+        row = _site_row(site, weight, moments[site], per_candidate[site], change, measured)
+        rows.append(row)
+        options += [_option(row, recipe, measured) for recipe in FP8]
+    say("choosing")
+    selection = select(options, change, verified, budget)
+    return VariantPrecision(
+        log_loss=log_loss(ranker, batches),
+        sites=[_with_verdicts(row, selection) for row in rows],
+        within_budget=selection.within_budget,
+        kept=selection.kept,
+        change=selection.change,
+        verified_change=selection.verified_change,
+        naive={recipe: verified(dict.fromkeys(weights, recipe)) for recipe in RECIPES},
+    )
+
+
+@torch.inference_mode()
+def record(ranker: Ranker, batches: Sequence[RankInputs]) -> dict[str, Moments]:
+    """Moments of the inputs of every linear; ValueError names those that no batch reached."""
+    moments: dict[str, Moments] = {}
+
+    def add(site: str, x: torch.Tensor, _weight: torch.Tensor, _bias: torch.Tensor | None) -> None:
+        moments.setdefault(site, Moments()).add(x.reshape(-1, x.shape[-1]))
+
+    for batch in batches:
+        with AtSites(ranker, add):
+            ranker(batch)
+    if missing := sorted(linear_weights(ranker).keys() - moments.keys()):
+        raise ValueError(f"no product with the weights of {', '.join(missing)} was seen")
+    return moments
+
+
+@torch.inference_mode()
+def scales_with_candidates(ranker: Ranker, inputs: RankInputs) -> dict[str, bool]:
+    """Whether a site has as many more rows as there are more candidates, or works once per request."""
+
+    def rows_of(batch: RankInputs) -> dict[str, int]:
+        rows: dict[str, int] = {}
+
+        def count(site: str, x: torch.Tensor, _weight: torch.Tensor, _bias: torch.Tensor | None) -> None:
+            rows[site] = rows.get(site, 0) + x.shape[:-1].numel()
+
+        with AtSites(ranker, count):
+            ranker(batch)
+        return rows
+
+    once, twice = rows_of(inputs), rows_of(_each_twice(inputs))
+    return {site: twice[site] > once[site] for site in once}
+
+
+def _each_twice(inputs: RankInputs) -> RankInputs:
+    names = ("cand", "cand_mask", "pair", "tier", "age_s", "cand_to_user")
+    doubled = {name: getattr(inputs, name).repeat_interleave(2, dim=0) for name in names}
+    return replace(inputs, **doubled, user_offsets=inputs.user_offsets * 2)
+
+
+def _change_over(ranker: Ranker, batches: Sequence[Heldout]) -> Change:
+    base = log_loss(ranker, batches)
+    return lambda recipes: (log_loss(ranker, batches, Applied(ranker, recipes)) - base) / base if recipes else 0.0
+
+
+def _larger(first: Change, second: Change) -> Change:
+    return lambda recipes: max(first(recipes), second(recipes), key=abs)
+
+
+def _site_row(
+    site: str,
+    weight: torch.Tensor,
+    moments: Moments,
+    per_candidate: bool,
+    change: Change,
+    times: Mapping[str, float] | None,
+) -> SiteRow:
+    real, sampled = moments.real(), moments.sampled()
+    exact_real, exact_sampled = real @ weight.T, sampled @ weight.T
+    return SiteRow(
+        site=site,
+        inputs=weight.shape[1],
+        outputs=weight.shape[0],
+        per_candidate=per_candidate,
+        tail=moments.tail,
+        recipes={
+            recipe: RecipeRow(
+                real=kernel_error(by_recipe(recipe, real, weight), exact_real),
+                sampled=kernel_error(by_recipe(recipe, sampled, weight), exact_sampled),
+                change=change({site: recipe}),
+                us=None if times is None else times[recipe],
+                speedup=None if times is None else times[BF16] / times[recipe],
+                verdict="",
+            )
+            for recipe in RECIPES
+        },
+    )
+
+
+def _option(row: SiteRow, recipe: str, times: Mapping[str, float] | None) -> Option:
+    return Option(
+        site=row.site,
+        recipe=recipe,
+        inputs=row.inputs,
+        outputs=row.outputs,
+        per_candidate=row.per_candidate,
+        change=row.recipes[recipe].change,
+        saved_us=None if times is None else times[BF16] - times[recipe],
+    )
+
+
+def _with_verdicts(row: SiteRow, selection: Selection) -> SiteRow:
+    recipes = {
+        recipe: replace(found, verdict=selection.verdicts.get((row.site, recipe), "the default"))
+        for recipe, found in row.recipes.items()
+    }
+    return replace(row, recipes=recipes)

@@ -1,0 +1,106 @@
+"""What was found, as the release keeps it: `precision.json` beside the weights it is true of."""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import orjson
+
+from inference.manifest import ReleaseError
+from inference.precision.errors import KernelError
+
+FORMAT = 1
+PRECISION_FILE = "precision.json"
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeRow:
+    """One site under one recipe; times in microseconds, None where no GPU measured them."""
+
+    real: KernelError  # on held-out rows as they came
+    sampled: KernelError  # on rows drawn from a normal distribution with their moments
+    change: float  # relative change of the log loss with this site alone in this recipe
+    us: float | None  # quantisation included
+    speedup: float | None  # over bf16
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class SiteRow:
+    """One linear."""
+
+    site: str
+    inputs: int
+    outputs: int
+    per_candidate: bool
+    tail: float  # largest magnitude of its inputs over their root mean square
+    recipes: dict[str, RecipeRow]
+
+
+@dataclass(frozen=True, slots=True)
+class VariantPrecision:
+    """One ranker. Changes are relative to its log loss in float32, the larger one of two halves of the requests;
+    `verified_change` and `naive` are on requests that the choice was not made on."""
+
+    log_loss: float
+    sites: list[SiteRow]
+    within_budget: dict[str, str]  # site -> recipe: passes the error; what a machine may use that proves the speed
+    kept: dict[str, str]  # site -> recipe: passes error and speed
+    change: float  # of the sites within the budget, together, on the requests of the choice
+    verified_change: float
+    naive: dict[str, float]  # recipe -> change with every linear in it
+
+
+@dataclass(frozen=True, slots=True)
+class PrecisionTable:
+    """A release's precision map with all that it rests on."""
+
+    model: str
+    version: str
+    weights_sha256: str
+    budget: float
+    source: str  # of the held-out requests
+    num_requests: int
+    candidates: int  # rows of a product when it was timed
+    gpu: str | None  # that the times are of
+    torch: str
+    variants: dict[str, VariantPrecision]
+    format: int = FORMAT
+
+    def write(self, location: Path) -> Path:
+        """Into the bundle `location`, over what is there, whole or not at all. The release's own hash stays."""
+        path = location / PRECISION_FILE
+        descriptor, temporary = tempfile.mkstemp(dir=location, prefix=".writing-")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(self.encode())
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        return path
+
+    def encode(self) -> bytes:
+        """JSON for people and programs: indented, sorted keys."""
+        return orjson.dumps(self, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
+
+
+def read_precision(location: Path, weights_sha256: str) -> PrecisionTable | None:
+    """The table of the bundle `location`, None if it has none; ReleaseError if it is not of these weights."""
+    path = location / PRECISION_FILE
+    try:
+        table = msgspec.json.decode(path.read_bytes(), type=PrecisionTable)
+    except FileNotFoundError:
+        return None
+    except (msgspec.DecodeError, OSError, ValueError) as error:
+        raise ReleaseError(f"{path}: {error}") from None
+    if table.format != FORMAT:
+        raise ReleaseError(f"{path}: format is {table.format}, this program reads {FORMAT}")
+    if table.weights_sha256 != weights_sha256:
+        raise ReleaseError(f"{path} is of weights {table.weights_sha256}, the release has {weights_sha256}")
+    return table

@@ -1,0 +1,124 @@
+"""The command over a release that was really trained, small as it is."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from inference.__main__ import main
+from inference.manifest import ReleaseError
+from inference.precision.heldout import heldout_batches
+from inference.precision.probe import probe, record, scales_with_candidates
+from inference.precision.recipes import FP8
+from inference.precision.source import Source, heldout_data
+from inference.precision.table import PRECISION_FILE, read_precision
+from inference.release import Release, load_release
+from inference.training.synthetic_release import train_synthetic
+from inference.training.untrained import untrained_release
+from runtime.ids import ItemId
+
+VARIANTS = ("small", "standard")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Threads that wait for each other at every small product take ten times as long beside other work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def location(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train_synthetic(tmp_path_factory.mktemp("releases"), quick=True).location
+
+
+@pytest.fixture(scope="module")
+def release(location: Path) -> Release:
+    return load_release(location)
+
+
+@pytest.fixture(scope="module")
+def probed(location: Path) -> Path:
+    asked = [word for name in VARIANTS for word in ("--variant", name)]
+    assert main(["precision", str(location), "--requests", "256", "--json", *asked]) == 0
+    return location
+
+
+def test_every_linear_of_the_variants_asked_for_is_in_the_table(
+    probed: Path, release: Release, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["precision", str(probed), "--show", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown == json.loads((probed / PRECISION_FILE).read_text())
+    assert set(shown["variants"]) == set(VARIANTS)
+    for name, variant in shown["variants"].items():
+        names = {site["site"] for site in variant["sites"]}
+        linears = {n for n, part in release.bundle.ranker(name).named_modules() if isinstance(part, torch.nn.Linear)}
+        assert names == linears
+        for site in variant["sites"]:
+            for recipe in FP8:
+                found = site["recipes"][recipe]
+                assert 1e-3 < found["real"]["frobenius"] < 0.1
+                assert found["verdict"]
+        assert abs(variant["verified_change"]) <= shown["budget"]
+        assert set(variant["naive"]) == {"bf16", *FP8}
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU that measures the speed")
+def test_without_a_gpu_no_speed_is_claimed_and_nothing_is_kept(
+    probed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = read_precision(probed, load_release(probed).manifest.weights_sha256)
+    assert table is not None
+    assert table.gpu is None
+    recipes = [found for v in table.variants.values() for site in v.sites for found in site.recipes.values()]
+    assert all(found.us is None and found.speedup is None for found in recipes)
+    assert all(not variant.kept for variant in table.variants.values())
+    assert main(["precision", str(probed), "--show"]) == 0
+    printed = capsys.readouterr().out
+    assert "not measured" in printed
+    assert "every linear in fp8 rowwise" in printed
+
+
+def test_the_table_belongs_to_its_weights_and_leaves_the_release_as_it_was(probed: Path, release: Release) -> None:
+    load_release(probed, release.sha256)
+    with pytest.raises(ReleaseError, match=r"precision.json is of weights [0-9a-f]{64}, the release has other"):
+        read_precision(probed, "other")
+
+
+def test_a_table_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    assert read_precision(tmp_path, "any") is None
+    (tmp_path / PRECISION_FILE).write_text('{"model": 3}')
+    with pytest.raises(ReleaseError, match=r"precision.json: .*model"):
+        read_precision(tmp_path, "any")
+
+
+def test_only_what_grows_with_the_candidates_is_per_candidate(release: Release) -> None:
+    data, share = heldout_data(release.manifest, Source.SYNTHETIC)
+    (batch,) = heldout_batches(release, data, share, 8)
+    found = scales_with_candidates(release.bundle.ranker("standard"), batch.inputs)
+    assert not found["from_request"]
+    assert not found["hops.0.key_value"]
+    assert found["from_candidate"]
+    assert found["heads"]
+    moments = record(release.bundle.ranker("standard"), [batch.inputs, batch.inputs])
+    assert moments["from_candidate"].count == 2 * batch.inputs.num_candidates
+    with pytest.raises(ValueError, match="1 batches of 64 held-out requests; at least 4 are needed"):
+        probe(release.bundle.ranker("standard"), [batch], 2e-4, None, lambda text: None)
+
+
+def test_what_cannot_be_probed_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["precision", str(tmp_path / "none")]) == 1
+    assert "none" in capsys.readouterr().err
+    untrained = tmp_path / "untrained"
+    untrained_release(untrained, {ItemId("a"): {"category": "boots"}})
+    assert main(["precision", str(untrained)]) == 1
+    assert "was not trained" in capsys.readouterr().err
+    assert main(["precision", str(untrained), "--show"]) == 1
+    assert "has no precision.json; run this without --show" in capsys.readouterr().err
+    assert main(["precision", str(untrained), "--requests", "0"]) == 1
+    assert "--requests is 0; more than 0 is needed" in capsys.readouterr().err
