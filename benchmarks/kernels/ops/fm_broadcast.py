@@ -1,0 +1,81 @@
+"""A factorisation machine's block over [request ; candidate]: expanded, decomposed, compiled, ours."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+
+from benchmarks.kernels.case import COMPILED, DECOMPOSED, EXPANDED, OURS, Case, Inputs
+from kernels.fm_broadcast import reference
+from kernels.fm_broadcast.op import fm_broadcast
+from kernels.fm_broadcast.roofline import FmBroadcastWork
+
+# (N, embeddings of a candidate, of a request, d, rank, B)
+GPU_GRID = [
+    (1000, 64, 192, 128, 32, 1), (10_000, 64, 192, 128, 32, 1), (10_000, 32, 96, 64, 16, 1),
+    (2048, 128, 384, 128, 64, 1), (10_000, 8, 96, 64, 16, 1), (10_000, 32, 96, 64, 16, 64),
+]  # fmt: skip
+CPU_GRID = [(100, 32, 96, 64, 16, 1), (1000, 32, 96, 64, 16, 1), (1000, 32, 96, 64, 16, 8), (1000, 8, 24, 16, 8, 1)]
+
+
+def cases(device: torch.device) -> Iterator[Case]:
+    """The grid for this kind of device."""
+    gpu = device.type == "cuda"
+    for n, nc, nu, d, k, b in GPU_GRID if gpu else CPU_GRID:
+        yield _case(n, nc, nu, d, k, b, torch.bfloat16 if gpu else torch.float32, gpu)
+
+
+def _case(n: int, nc: int, nu: int, d: int, k: int, b: int, dtype: torch.dtype, gpu: bool) -> Case:
+    def inputs(generator: torch.Generator, device: torch.device) -> Inputs:
+        def normal(*shape: int, scale: float = 1.0) -> torch.Tensor:
+            return (torch.randn(*shape, generator=generator, device=device) * scale).to(dtype)
+
+        index = (torch.arange(n, device=device) * b // n).to(torch.int32)
+        y = normal(nu + nc, k, scale=(nu + nc) ** -0.5)
+        return normal(n, nc, d), normal(b, nu, d), y[nu:], y[:nu], index
+
+    def request_part(x_request, y_request):
+        return torch.matmul(x_request.transpose(1, 2), y_request)
+
+    def expanded(x, x_request, y, y_request, index):
+        both = torch.cat([x_request.index_select(0, index), x], dim=1)
+        return torch.matmul(x, torch.matmul(both.transpose(1, 2), torch.cat([y_request, y])))
+
+    def with_form(form: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+        def provider(x, x_request, y, y_request, index):
+            return form(x, y, request_part(x_request, y_request), index)
+
+        return provider
+
+    def exact(x, x_request, y, y_request, index):
+        request = request_part(x_request.double(), y_request.double())
+        out = torch.empty(n, nc, k, dtype=torch.float64, device=x.device)
+        for start in range(0, n, 1024):  # float64 is four times as large as bfloat16
+            some = slice(start, start + 1024)
+            c = x[some].double()
+            out[some] = c @ (c.transpose(1, 2) @ y.double() + request[index[some].long()])
+        return out
+
+    decomposed = with_form(reference.fm_broadcast)
+    providers = {EXPANDED: expanded, DECOMPOSED: decomposed, COMPILED: torch.compile(decomposed)}
+    return Case(
+        op="fm_broadcast",
+        shape=f"N={n} nc={nc} nu={nu} d={d} k={k} B={b}",
+        dtype=dtype,
+        work=FmBroadcastWork(n, nc, d, k, b, itemsize=dtype.itemsize),
+        inputs=inputs,
+        providers={**providers, OURS: with_form(fm_broadcast), **_other_forms(gpu, nc, with_form)},
+        exact=exact,
+        tolerance=1e-2 if dtype is torch.bfloat16 else 1e-5,  # the inner product is rounded as well
+    )
+
+
+def _other_forms(gpu: bool, nc: int, with_form) -> dict[str, Callable[..., torch.Tensor]]:
+    """One candidate at a time where ours packs several: what packing is worth."""
+    if not gpu or nc > 32:
+        return {}
+    from kernels.fm_broadcast.kernel import SINGLE, fm_broadcast_triton
+
+    def single(x, y, request, index):
+        return fm_broadcast_triton(x, y, request, index, SINGLE["single"])
+
+    return {f"{OURS}, one candidate a tile": with_form(single)}
