@@ -46,23 +46,20 @@ def evaluate(bundle: Bundle, batches: Batches, train: Ints, test: Ints, slots: S
     points = patterns(bundle, view)
     everywhere = points[Point(1.0, CURRENT)]
     nowhere = _nowhere(everywhere)
-    cases = {
+    cases: dict[str | Point, tuple[str, Pattern]] = {
         "ranker, no pair row": (DEFAULT_VARIANT, nowhere),
         "ranker, no item row": (DEFAULT_VARIANT, replace(nowhere, item=~nowhere.item)),
         "ranker": (DEFAULT_VARIANT, everywhere),
     }
     cases |= {f"ranker {variant}": (variant, everywhere) for variant in bundle.rankers if variant != DEFAULT_VARIANT}
+    cases |= {point: (DEFAULT_VARIANT, pattern) for point, pattern in points.items()}
     predictions: dict[str, Values] = {
         "popularity": popularity(data, of_train)[judged],
         "logistic": logistic(data, of_train, judged),
         "foundation model": _probabilities(foundation_logits(bundle, view, everything)),
     }
-    predictions |= {
-        name: _probabilities(logits) for name, logits in ranker_logits(bundle, view, cases, everything).items()
-    }
-    at_points = ranker_logits(
-        bundle, view, {point: (DEFAULT_VARIANT, pattern) for point, pattern in points.items()}, everything
-    )
+    by_case = {case: _probabilities(logits) for case, logits in ranker_logits(bundle, view, cases, everything).items()}
+    predictions |= {case: values for case, values in by_case.items() if isinstance(case, str)}
     if not np.isnan(part.oracle).any():
         predictions["ceiling"] = part.oracle.astype(float)
     losses = {name: log_losses(labels, values) for name, values in predictions.items()}
@@ -91,7 +88,7 @@ def evaluate(bundle: Bundle, batches: Batches, train: Ints, test: Ints, slots: S
             losses["ranker, no pair row"], losses["ranker"], losses["foundation model"], users, weights, foundation_gain
         ),
         "surface": surface(
-            {point: log_losses(labels, _probabilities(logits)) for point, logits in at_points.items()},
+            {case: log_losses(labels, values) for case, values in by_case.items() if isinstance(case, Point)},
             losses["ranker, no pair row"], losses["foundation model"], users, weights, foundation_gain,
         ),
     }  # fmt: skip
