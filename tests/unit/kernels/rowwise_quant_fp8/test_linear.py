@@ -37,8 +37,10 @@ def test_it_is_the_product_of_the_quantised_operands(n: int, k: int, h: int, rec
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_the_librarys_product_is_the_same(recipe: str) -> None:
-    x, weight = normal(32, 64, device=torch.device("cpu")), normal(48, 64, device=torch.device("cpu"), seed=1)
+def test_the_librarys_product_is_the_same(recipe: str, device: torch.device) -> None:
+    if device.type == "cuda":
+        pytest.skip("on a GPU the product is the library's")
+    x, weight = normal(32, 64, device=device), normal(48, 64, device=device, seed=1)
     prepared = Fp8Weight.prepare(weight, recipe)
     values, scale = (rowwise_quant_fp8 if recipe == "rowwise" else tensorwise_quant_fp8)(x)
     try:
