@@ -15,5 +15,11 @@ def measure_ceilings(device: torch.device, dtype: torch.dtype) -> Ceilings:
     side = 8192 if gpu else 1536
     a, b = (torch.randn(side, side, generator=generator, device=device).to(dtype) for _ in range(2))
     copied = side_by_side({"copy": lambda x, y: y.copy_(x)}, [(source, target)])["copy"].median_s
-    multiplied = side_by_side({"product": torch.matmul}, [(a, b)])["product"].median_s
+    product = _fp8_product if dtype is torch.float8_e4m3fn else torch.matmul
+    multiplied = side_by_side({"product": product}, [(a, b)])["product"].median_s
     return Ceilings(2 * side**3 / multiplied, 2 * source.numel() * source.itemsize / copied)
+
+
+def _fp8_product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    one = torch.ones((), device=a.device)
+    return torch._scaled_mm(a, b.T, scale_a=one, scale_b=one, out_dtype=torch.bfloat16)

@@ -29,6 +29,7 @@ def broadcast_linear(
     part with the bias, `cand_to_user` [N] int32 non-decreasing in [0, B), all float tensors of one dtype (float32,
     float16, bfloat16; `request` may be float32 beside any) -> [N, H] of x's dtype, accumulated in float32.
     `epilogue` (`epilogue.py`) is applied to the sum, then `activation`: none, relu, silu, hardswish.
+    Any K is right; one that is no multiple of 16 bytes costs a GPU its wide loads: pad x and weight with zeros.
     Raises ValueError on a shape, dtype or device that does not fit; the values of `cand_to_user` are not read.
     """
     check_tensor("x", x, (-1, -1), FLOATS, x.device)

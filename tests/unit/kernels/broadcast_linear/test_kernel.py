@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from kernels.broadcast_linear import reference
+from kernels.broadcast_linear import form, reference
 from kernels.broadcast_linear.config import CONFIGS, FP8_CONFIGS, FP32_CONFIG, TRIALS, Config, config_for
 from kernels.broadcast_linear.epilogue import Normed
 from kernels.broadcast_linear.kernel import broadcast_linear_triton
@@ -91,6 +91,18 @@ def test_the_shipped_tiles_agree(config: Config, device: torch.device) -> None:
 def test_the_op_takes_a_tile_by_itself(device: torch.device) -> None:
     given = inputs([70, 3], 70, 130, torch.float32, device)
     assert_close(broadcast_linear(*given), exact(*given, "none"))
+
+
+@pytest.mark.parametrize("activation", ["none", "silu"])
+@pytest.mark.parametrize("deep", [False, True], ids=["shallow", "deep"])
+@pytest.mark.parametrize("counts", [[17], [5, 12]], ids=str)
+def test_every_form_gives_the_same(
+    counts: list[int], deep: bool, activation: str, device: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if deep:
+        monkeypatch.setitem(form.PEAK_FLOPS, 2, 1e-3 * form.BYTES_PER_S)
+    given = inputs(counts, 24, 40, torch.bfloat16, device)
+    assert_close(broadcast_linear(*given, activation=activation), exact(*given, activation))
 
 
 def test_the_definition_is_the_materialised_linear(device: torch.device) -> None:
