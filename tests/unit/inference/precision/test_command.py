@@ -62,7 +62,7 @@ def test_every_linear_of_the_variants_asked_for_is_in_the_table(
         for site in variant["sites"]:
             for recipe in FP8:
                 found = site["recipes"][recipe]
-                assert 1e-3 < found["real"]["frobenius"] < 0.1
+                assert 1e-3 < found["real"]["frobenius"] < 0.2
                 assert found["verdict"]
         assert abs(variant["verified_change"]) <= shown["budget"]
         assert set(variant["naive"]) == {"bf16", *FP8}
