@@ -30,7 +30,8 @@ from streams.wire.events import Activity, Retrieval
 from streams.wire.producer import Producer
 from streams.wire.record import Received, Record
 from streams.wire.topics import Topic, dead_letter_topic
-from tests.agents import AgentProcess, Topics, click, make_live, new_user, stop_all
+from tests.agents import Topics, click, make_live, new_user
+from tests.processes import AgentProcess, stop_all
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.slow, pytest.mark.timeout(400)]

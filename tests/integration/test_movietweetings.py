@@ -34,7 +34,7 @@ from streams.wire.movietweetings import BadLines, Rating, read_movies, read_rati
 from streams.wire.producer import Producer
 from streams.wire.reader import FromBeginning, Reader
 from streams.wire.topics import Topic
-from tests.agents import ROOT
+from tests.processes import ROOT
 
 # Read at import: the tests themselves run without SOLARIS_* variables.
 REAL = Path(

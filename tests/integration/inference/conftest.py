@@ -13,7 +13,8 @@ from local.valkey import running_valkey
 from runtime.settings import KafkaSettings, RedisSettings
 from streams.wire.producer import Producer
 from tests.agents import Topics, make_live
-from tests.integration.inference.ranker import RankerProcess, fill_items
+from tests.integration.inference.ranker import fill_items
+from tests.processes import RankerProcess
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def ranker(
     live: Release, redis_url: str, kafka_topics: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RankerProcess]:
     """A ranker that is ready; it must end well when it is told to."""
-    ranker = RankerProcess(kafka_topics, redis_url, tmp_path_factory.mktemp("ranker")).start()
+    ranker = RankerProcess(kafka_topics, redis_url, tmp_path_factory.mktemp("ranker")).start().wait_ready()
     yield ranker
     assert ranker.stop() == 0
 

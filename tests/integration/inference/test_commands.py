@@ -13,8 +13,8 @@ from inference.release import Release
 from inference.training.untrained import untrained_release
 from runtime.settings import RedisSettings
 from streams.wire.topics import Topic
-from tests.agents import AgentProcess, Topics
-from tests.integration.inference.ranker import RankerProcess
+from tests.agents import Topics
+from tests.processes import AgentProcess, RankerProcess
 from tests.unit.inference.releases import ITEMS
 from tests.waiting import wait_until
 

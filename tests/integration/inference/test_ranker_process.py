@@ -25,7 +25,8 @@ from runtime.ids import UserId
 from runtime.settings import RedisSettings
 from streams.wire.topics import Topic
 from tests.agents import Topics, click, make_live, new_user
-from tests.integration.inference.ranker import RankerProcess, fill_items, rank_request, values
+from tests.integration.inference.ranker import fill_items, rank_request, values
+from tests.processes import RankerProcess
 from tests.waiting import eventually, wait_until
 
 pytestmark = [pytest.mark.redis, pytest.mark.kafka]
@@ -163,7 +164,8 @@ async def test_a_frozen_redis_is_answered_around_and_forgotten_when_it_is_back(
         store = RedisStore.connect(RedisSettings(url=server.url), Profile.AGENT)
         await make_live(store, tmp_path / "releases", "v1")
         await fill_items(store, load_release(tmp_path / "releases" / "v1"))
-        ranker = await asyncio.to_thread(RankerProcess(kafka_topics, server.url, tmp_path / "ranker").start)
+        ranker = RankerProcess(kafka_topics, server.url, tmp_path / "ranker").start()
+        await asyncio.to_thread(ranker.wait_ready)
         async with Redis.from_url(server.url) as admin, RankClient(ranker.url) as client:
             pid = (await admin.info("server"))["process_id"]
             assert "store-unavailable" not in (await client.rank(rank_request("u"))).degraded
@@ -189,7 +191,7 @@ def test_what_was_served_before_sigterm_is_reported_and_the_status_is_zero(
     live: Release, redis_url: str, kafka_topics: str, topics: Topics, tmp_path: Path
 ) -> None:
     ends = topics.ends(Topic.SLATES_SERVED)
-    ranker = RankerProcess(kafka_topics, redis_url, tmp_path).start()
+    ranker = RankerProcess(kafka_topics, redis_url, tmp_path).start().wait_ready()
 
     async def serve() -> None:
         async with RankClient(ranker.url) as client:

@@ -20,11 +20,12 @@ from streams.lag.snapshot import Place
 from streams.wire.producer import Producer
 from streams.wire.reader import Reader
 from streams.wire.topics import Topic
-from tests.agents import ROOT, AgentProcess, click, new_user
-from tests.integration.inference.ranker import RankerProcess, rank_request
+from tests.agents import click, new_user
+from tests.integration.inference.ranker import rank_request
 from tests.integration.security.certificates import Authority
 from tests.integration.security.conftest import Secured
 from tests.integration.security.servers import APP, PASSWORDS
+from tests.processes import ROOT, AgentProcess, RankerProcess
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.redis]
@@ -46,7 +47,7 @@ def agent(secured: Secured, folder: Path) -> Iterator[AgentProcess]:
 
 @pytest.fixture(scope="module")
 def ranker(secured: Secured, folder: Path) -> Iterator[RankerProcess]:
-    ranker = RankerProcess(secured.kafka.bootstrap, secured.redis.url(), folder, secured.variables).start()
+    ranker = RankerProcess(secured.kafka.bootstrap, secured.redis.url(), folder, secured.variables).start().wait_ready()
     yield ranker
     assert ranker.stop() == 0
 

@@ -16,12 +16,11 @@ from streams.agent.exits import Exit
 from streams.wire.producer import Producer
 from streams.wire.reader import Reader, ReaderError
 from streams.wire.topics import Topic
-from tests.agents import AgentProcess
-from tests.integration.inference.ranker import RankerProcess
 from tests.integration.security.certificates import Authority
 from tests.integration.security.conftest import Secured, Variables
 from tests.integration.security.servers import REDIS_PASSWORD, running_secure_redis
 from tests.integration.security.test_allowed import run_command
+from tests.processes import AgentProcess, RankerProcess
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.redis]
@@ -100,13 +99,12 @@ def test_an_agent_that_redis_refuses_says_so_and_is_not_ready(secured: Secured, 
 
 def test_a_ranker_that_redis_refuses_says_so_and_is_not_ready(secured: Secured, tmp_path: Path) -> None:
     variables = secured.variables | {"SOLARIS_REDIS_URL": secured.redis.url(WRONG)}
-    ranker = RankerProcess(secured.kafka.bootstrap, "", tmp_path, variables).start(wait=False)
-    log = tmp_path / "ranker.log"
+    ranker = RankerProcess(secured.kafka.bootstrap, "", tmp_path, variables).start()
     try:
-        wait_until(lambda: (ranker.readiness() or (0, ""))[0] == 503, END_S)
+        wait_until(lambda: ranker.get("/readyz")[0] == 503, END_S)
         # A first try may be too late for a request's short patience, and say so.
-        wait_until(lambda: BAD_PAIR in (ranker.readiness() or (0, ""))[1] and BAD_PAIR in log.read_text(), END_S)
-        assert WRONG not in log.read_text()
+        wait_until(lambda: BAD_PAIR in ranker.get("/readyz")[1] and BAD_PAIR in ranker.log.read_text(), END_S)
+        assert WRONG not in ranker.log.read_text()
     finally:
         assert ranker.stop() == 0
 

@@ -11,7 +11,8 @@ from inference.release import Release, load_release
 from local.valkey import running_valkey
 from runtime.settings import KafkaSettings, RedisSettings
 from streams.wire.producer import Producer
-from tests.agents import AgentProcess, Topics, make_live, stop_all
+from tests.agents import Topics, make_live
+from tests.processes import AgentProcess, stop_all
 
 Start = Callable[..., AgentProcess]
 QUICK = {"SOLARIS_AGENT_SESSION_MS": "3000"}  # what is killed is missed soon

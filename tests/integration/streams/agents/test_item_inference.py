@@ -15,7 +15,8 @@ from runtime import clock
 from runtime.ids import ItemId, ModelVersion
 from streams.wire.events import FeatureValue, ItemMiss, ItemUpdate
 from streams.wire.topics import Topic
-from tests.agents import AgentProcess, Topics, make_live
+from tests.agents import Topics, make_live
+from tests.processes import AgentProcess
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.redis]

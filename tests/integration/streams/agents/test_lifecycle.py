@@ -16,8 +16,9 @@ from runtime.settings import KafkaSettings
 from streams.admin import Admin
 from streams.wire.producer import Producer
 from streams.wire.topics import Topic
-from tests.agents import AgentProcess, Topics, click, new_user
+from tests.agents import Topics, click, new_user
 from tests.integration.streams.agents.conftest import QUICK, Start
+from tests.processes import AgentProcess
 from tests.waiting import eventually, wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.redis]

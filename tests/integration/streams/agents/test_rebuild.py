@@ -24,8 +24,9 @@ from runtime.settings import KafkaSettings
 from streams.commands.rebuilding import Rebuild
 from streams.wire.events import ItemUpdate, Retrieval
 from streams.wire.topics import Topic
-from tests.agents import ROOT, AgentProcess, Topics, click, make_live, new_user
+from tests.agents import Topics, click, make_live, new_user
 from tests.integration.streams.agents.conftest import QUICK
+from tests.processes import ROOT, AgentProcess
 from tests.unit.inference.releases import ITEMS
 from tests.waiting import eventually
 

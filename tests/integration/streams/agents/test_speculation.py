@@ -17,8 +17,9 @@ from runtime.ids import ItemId, ModelVersion, UserId
 from streams.wire.codec import decode_value
 from streams.wire.events import Candidate, PairRequest, RequestedPair, Retrieval
 from streams.wire.topics import Topic
-from tests.agents import AgentProcess, Topics, click, new_user
+from tests.agents import Topics, click, new_user
 from tests.integration.streams.agents.conftest import QUICK
+from tests.processes import AgentProcess
 from tests.unit.inference.releases import ITEMS
 from tests.waiting import eventually, wait_until
 

@@ -17,8 +17,9 @@ from runtime.ids import UserId
 from runtime.settings import RedisSettings
 from streams.agent.exits import Exit
 from streams.wire.topics import Topic
-from tests.agents import AgentProcess, Topics, click, make_live, new_user
+from tests.agents import Topics, click, make_live, new_user
 from tests.integration.streams.agents.conftest import QUICK
+from tests.processes import AgentProcess
 from tests.waiting import eventually, wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.redis]

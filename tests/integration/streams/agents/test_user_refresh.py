@@ -22,8 +22,9 @@ from streams.wire.codec import encode
 from streams.wire.events import Retrieval, UserMiss
 from streams.wire.record import Record
 from streams.wire.topics import Topic, dead_letter_topic
-from tests.agents import AgentProcess, Topics, click, new_user
+from tests.agents import Topics, click, new_user
 from tests.integration.streams.agents.conftest import Start
+from tests.processes import AgentProcess
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.redis]
