@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 from aiokafka import AIOKafkaConsumer
 
-from cache.redis_store import RedisStore
+from cache.redis_store import Profile, RedisStore
 from inference.client import RankClient
 from local.ports import LOOPBACK
-from runtime.settings import kafka_settings
+from local.valkey import running_cluster
+from runtime.settings import RedisSettings, kafka_settings
 from streams.admin import Admin
 from streams.agent.credentials import credentials
 from streams.lag.reader import LagReader
@@ -24,7 +26,7 @@ from tests.agents import click, new_user
 from tests.integration.inference.ranker import rank_request
 from tests.integration.security.certificates import Authority
 from tests.integration.security.conftest import Secured
-from tests.integration.security.servers import APP, PASSWORDS
+from tests.integration.security.servers import APP, PASSWORDS, REDIS_PASSWORD, REDIS_USER, documented_rights
 from tests.processes import ROOT, AgentProcess, RankerProcess
 from tests.waiting import eventually
 
@@ -120,6 +122,19 @@ async def test_a_client_certificate_takes_the_place_of_the_password(secured: Sec
         assert Topic.USER_ACTIVITY in await consumer.topics()
     finally:
         await consumer.stop()
+
+
+async def test_a_cluster_asks_for_one_right_more(tmp_path: Path) -> None:
+    with running_cluster(tmp_path) as nodes:
+        rights = [*documented_rights().replace(">PASSWORD", f">{REDIS_PASSWORD}").split()[1:], "+cluster|slots"]
+        for node in nodes:
+            with redis.Redis.from_url(f"redis://{node}/0") as admin:
+                admin.execute_command("ACL", "SETUSER", *rights)
+        settings = RedisSettings(url=f"redis://{REDIS_USER}:{REDIS_PASSWORD}@{nodes[0]}/0", cluster=True)
+        store = RedisStore.connect(settings, Profile.AGENT)
+        await store.set_epochs("test")
+        assert await store.missing_epochs() == []
+        await store.close()
 
 
 def _num_records(secured: Secured, topic: str) -> int:
