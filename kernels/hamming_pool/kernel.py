@@ -1,6 +1,6 @@
 """The Triton form: distances of a tile, weights from a table, product with the values; as flash attention does."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import triton
@@ -20,6 +20,7 @@ class Config:
     splits: int = 1
     num_warps: int = 4
     num_stages: int = 3
+    matrix: bool = False  # distances as products of int8 signs on the matrix units, not by POPC; words a power of two
 
 
 COLUMNS = (32, 64, 128)
@@ -36,12 +37,26 @@ def config_for(n: int, num_keys: int, num_users: int, d: int) -> Config:
     return Config(rows, keys, columns, splits, num_warps)
 
 
+def matrix_config_for(n: int, num_keys: int, num_users: int, d: int) -> Config:
+    """The same with distances on the matrix units: a form to be tried, not yet measured."""
+    # Not pipelined: Triton 3.7 cannot prefetch a load (of the weights) that waits for a product of matrix units.
+    return replace(config_for(n, num_keys, num_users, d), matrix=True, num_stages=1)
+
+
+@triton.jit
+def signs_of(words, at, inside, stride, WORDS: tl.constexpr):
+    """The signatures words[at] as int8 [len(at), 32 * WORDS], 1 and -1."""
+    word = tl.load(words + at[:, None] * stride + tl.arange(0, WORDS)[None, :], inside[:, None], other=0)
+    bit = (word[:, :, None] >> tl.arange(0, 32)[None, None, :]) & 1
+    return tl.reshape(bit * 2 - 1, (at.shape[0], WORDS * 32)).to(tl.int8)
+
+
 @triton.jit
 def hamming_pool_fwd_kernel(
     a, b, v, weight, cand_to_user, kv_offsets, out, total, n, d, splits,
     stride_a, stride_b, stride_v, stride_o, stride_split,
     WORDS: tl.constexpr, ROWS: tl.constexpr, KEYS: tl.constexpr, COLUMNS: tl.constexpr,
-    NORMALISE: tl.constexpr, SPLIT: tl.constexpr,
+    NORMALISE: tl.constexpr, SPLIT: tl.constexpr, MATRIX: tl.constexpr,
 ):  # fmt: skip
     """out[i] = sum_l weight[d(i, l)] v[l]; a split writes its own share and the sum of its weights, undivided."""
     rows = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
@@ -51,11 +66,17 @@ def hamming_pool_fwd_kernel(
     begin, end, low, high = history_share(cand_to_user, kv_offsets, rows, row_in, split, splits, KEYS)
     acc = tl.zeros((ROWS, COLUMNS), dtype=tl.float32)
     sums = tl.zeros((ROWS,), dtype=tl.float32)
+    if MATRIX:
+        signs = signs_of(a, rows, row_in, stride_a, WORDS)
     for start in range(low, high, KEYS):
         keys = start + tl.arange(0, KEYS)
         key_in = keys < high
         wide = keys.to(tl.int64)
-        distance = distance_tile(a, b, rows, wide, row_in, key_in, stride_a, stride_b, WORDS)
+        if MATRIX:
+            equal = tl.dot(signs, tl.trans(signs_of(b, wide, key_in, stride_b, WORDS)), out_dtype=tl.int32)
+            distance = (WORDS * 32 - equal) >> 1
+        else:
+            distance = distance_tile(a, b, rows, wide, row_in, key_in, stride_a, stride_b, WORDS)
         own = key_in[None, :] & (keys[None, :] >= begin[:, None]) & (keys[None, :] < end[:, None])
         pair = tl.load(weight + distance, own, other=0.0)
         values = tl.load(v + wide[:, None] * stride_v + cols[None, :], key_in[:, None] & col_in[None, :], other=0.0)
@@ -98,6 +119,7 @@ def hamming_pool_triton(
         a, b, v, weight, cand_to_user, kv_offsets, out, total, n, d, c.splits,
         a.stride(0), b.stride(0), v.stride(0), out.stride(1), out.stride(0),
         WORDS=words, ROWS=c.rows, KEYS=c.keys, COLUMNS=c.columns, NORMALISE=normalise, SPLIT=not whole,
+        MATRIX=c.matrix,
         num_warps=c.num_warps, num_stages=c.num_stages,
     )  # fmt: skip
     if whole:
@@ -109,12 +131,12 @@ def hamming_pool_triton(
 
 
 def compile_cases() -> list[CompileCase]:
-    """Every width of tile in bf16, whole and split; signatures of 64 bits."""
+    """Every width of tile in bf16, whole and split, and distances on the matrix units; signatures of 64 bits."""
     pointers = ("a", "b", "cand_to_user", "kv_offsets")
     strides = ("stride_a", "stride_b", "stride_v", "stride_o", "stride_split")
     return [
         CompileCase(
-            name=f"bf16-{columns}-{'split' if split else 'whole'}",
+            name=f"bf16-{columns}-{'matrix' if c.matrix else 'split' if split else 'whole'}",
             kernel=hamming_pool_fwd_kernel,
             signature={
                 **dict.fromkeys(("a", "b"), "*i32"), "v": "*bf16", "weight": "*fp32",
@@ -124,14 +146,15 @@ def compile_cases() -> list[CompileCase]:
             },
             constants={
                 "WORDS": 2, "ROWS": c.rows, "KEYS": c.keys, "COLUMNS": c.columns, "NORMALISE": True, "SPLIT": split,
+                "MATRIX": c.matrix,
             },
             num_warps=c.num_warps,
             num_stages=c.num_stages,
             aligned=(*pointers, "v", "weight", "out", "total", "d", "stride_v", "stride_o", "stride_split"),
-            needs=("HGMMA", "POPC", "LDGSTS*128|LDG.E.128*", "STG.E.128"),
-            forbids=("HMMA",),
+            needs=("HGMMA", "IGMMA" if c.matrix else "POPC", "LDGSTS*128|LDG.E.128*", "STG.E.128"),
+            forbids=("HMMA", "IMMA"),
         )
         for columns in COLUMNS
-        for split in (False, True)
         for c in [config_for(10_000, 10_000, 1, columns)]
+        for c, split in ((c, False), (c, True), (matrix_config_for(10_000, 10_000, 1, columns), False))
     ]  # fmt: skip

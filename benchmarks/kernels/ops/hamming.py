@@ -21,6 +21,7 @@ from kernels.simhash_pack.roofline import SimhashPackWork
 
 ALL_PAIRS = "eager, all pairs held"
 XOR = "eager, xor and shifts"
+MATRIX = "ours, distances on matrix units"
 
 GPU_GRID = [(1000, 1000, 64, 64), (1000, 10_000, 64, 64), (10_000, 10_000, 64, 64), (10_000, 10_000, 128, 64)]
 CPU_GRID = [(100, 1000, 64, 32), (1000, 1000, 64, 32), (1000, 10_000, 64, 32)]
@@ -107,18 +108,26 @@ def _pool(n: int, length: int, bits: int, d: int, shape: str, dtype: torch.dtype
     def all_pairs(a, b, v, table, index, offsets):
         return pooled(_sign_distances(a, b).int(), v, table)
 
+    def on_matrix_units(a, b, v, table, index, offsets):
+        from kernels.hamming_pool.kernel import hamming_pool_triton, matrix_config_for
+
+        return hamming_pool_triton(a, b, v, table, index, offsets, True, matrix_config_for(n, length, 1, d))
+
+    providers = {
+        XOR: materialised,
+        ALL_PAIRS: all_pairs,
+        COMPILED: torch.compile(all_pairs),
+        OURS: lambda a, b, v, table, index, offsets: hamming_pool(a, b, v, table, index, offsets, normalise=True),
+    }
+    if dtype is torch.bfloat16:
+        providers[MATRIX] = on_matrix_units
     return Case(
         op="hamming_pool",
         shape=shape,
         dtype=dtype,
         work=HammingPoolWork(n, length, 1, n * length, bits, d, dtype.itemsize),
         inputs=inputs,
-        providers={
-            XOR: materialised,
-            ALL_PAIRS: all_pairs,
-            COMPILED: torch.compile(all_pairs),
-            OURS: lambda a, b, v, table, index, offsets: hamming_pool(a, b, v, table, index, offsets, normalise=True),
-        },
+        providers=providers,
         exact=lambda a, b, v, w, index, offsets: pool_reference.hamming_pool(a, b, v.double(), w, index, offsets, True),
         tolerance=1e-2 if dtype is torch.bfloat16 else 1e-5,
     )
@@ -133,18 +142,20 @@ def _topk(n: int, length: int, bits: int, shape: str, dtype: torch.dtype) -> Cas
         order = _sign_distances(a, b).sort(dim=1, stable=True).indices
         return order[:, :K].sort(dim=1).values
 
+    providers = {
+        XOR: lambda a, b, index, offsets: stable(_xor_distances(a, b)),
+        ALL_PAIRS: lambda a, b, index, offsets: stable(_sign_distances(a, b)),
+        OURS: lambda a, b, index, offsets: hamming_topk(a, b, index, offsets, k=K)[0],
+    }
+    if n * length <= 10**7:  # beyond, sorting alone would take the time of all other cases
+        providers["eager, sorted whole"] = sorted_whole
     return Case(
         op="hamming_topk",
         shape=f"{shape} k={K}",
         dtype=dtype,  # of the product of signs; all else is integers
         work=HammingTopkWork(n, length, 1, n * length, bits, K),
         inputs=lambda generator, device: _signatures(n, length, bits, generator, device),
-        providers={
-            XOR: lambda a, b, index, offsets: stable(_xor_distances(a, b)),
-            ALL_PAIRS: lambda a, b, index, offsets: stable(_sign_distances(a, b)),
-            "eager, sorted whole": sorted_whole,
-            OURS: lambda a, b, index, offsets: hamming_topk(a, b, index, offsets, k=K)[0],
-        },
+        providers=providers,
         exact=lambda a, b, index, offsets: topk_reference.hamming_topk(a, b, index, offsets, K)[0].double(),
         tolerance=0.0,
     )

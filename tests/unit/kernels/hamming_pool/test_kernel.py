@@ -46,6 +46,16 @@ def test_it_is_the_weighted_sum_over_the_pairs(
     assert_close(reference.hamming_pool(a, b, v, table, index, offsets, normalise), exact(given, v, table, normalise))
 
 
+@pytest.mark.parametrize("words", [1, 2])
+def test_distances_on_matrix_units_give_the_same(words: int, device: torch.device) -> None:
+    given = signatures([3, 0, 18, 1], [7, 5, 0, 40], words, device)
+    v, table = values(given, 20, torch.float32), softmax_table(32 * words, device)
+    a, b, index, offsets = given.args()
+    for config in (Config(16, 16, 16, matrix=True), Config(16, 16, 16, splits=2, matrix=True)):
+        out = hamming_pool_triton(a, b, v, table, index, offsets, True, config)
+        assert_close(out, exact(given, v, table, True))
+
+
 @pytest.mark.parametrize("normalise", [False, True], ids=["sum", "mean"])
 def test_a_split_history_gives_the_same(normalise: bool, device: torch.device) -> None:
     given = signatures([3, 0, 18, 1], [7, 5, 0, 70], 1, device)
