@@ -14,8 +14,10 @@ def check_tensor(
 
     Shapes, dtypes and devices are known without reading the tensor: checking them never waits for a GPU.
     """
-    fits = tensor.dim() == len(shape) and all(w in (-1, g) for g, w in zip(tensor.shape, shape, strict=True))
-    if not fits:
+    wrong = tensor.shape != shape  # mostly equal, and then nothing more is compared: this runs in every request
+    if wrong and len(tensor.shape) == len(shape):
+        wrong = any(w not in (-1, g) for g, w in zip(tensor.shape, shape, strict=True))
+    if wrong:
         raise ValueError(f"{name} is {list(tensor.shape)}; expected {['any' if n < 0 else n for n in shape]}")
     if tensor.dtype not in dtypes:
         allowed = " or ".join(str(dtype).removeprefix("torch.") for dtype in dtypes)

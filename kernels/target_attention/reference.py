@@ -24,12 +24,14 @@ def target_attention(
     b = user_offsets.shape[0] - 1
     if b == 0:
         return q.new_empty(0, q.shape[1], v.shape[2])
-    if b > 1 and kv_offsets is not None:
+    if b == 1:
+        mask = None if kv_mask is None else kv_mask.unsqueeze(0)
+        pair = None if self_kv is None else (self_kv[0].unsqueeze(0), self_kv[1].unsqueeze(0))
+        one = _attend(q.unsqueeze(0), k.unsqueeze(0), v.unsqueeze(0), mask, pair, mode, scale, divisor)
+        return one.squeeze(0)
+    if kv_offsets is not None:
         return _one_by_one(q, k, v, user_offsets, kv_offsets, kv_mask, self_kv, mode, scale, divisor)
-    given = [q, *(self_kv or ())]
-    rows = None
-    if b > 1:
-        given, rows = _padded(given, user_offsets, max_candidates)
+    given, rows = _padded([q, *(self_kv or ())], user_offsets, max_candidates)
     queries, *own = (_by_request(tensor, b) for tensor in given)
     keys, values = (_by_request(tensor, b) for tensor in (k, v))
     mask = None if kv_mask is None else _by_request(kv_mask, b)
@@ -38,7 +40,7 @@ def target_attention(
 
 
 def _by_request(tensor: torch.Tensor, b: int) -> torch.Tensor:
-    return tensor.unsqueeze(0) if b == 1 else tensor.view(b, tensor.shape[0] // b, *tensor.shape[1:])
+    return tensor.view(b, tensor.shape[0] // b, *tensor.shape[1:])
 
 
 def _padded(
@@ -90,7 +92,7 @@ def _attend(
 ) -> torch.Tensor:
     """[B, L, H, E] queries over [B, S, H, E] keys -> [B, L, H, Ev]; no key to read gives zeros."""
     q_h, k_h, v_h = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
-    keep = None if mask is None else mask.unsqueeze(1).unsqueeze(1)
+    keep = None if mask is None else mask.view(mask.shape[0], 1, 1, mask.shape[1])
     if mode == "softmax" and self_kv is None:
         # A mask of booleans, not of large negative numbers: a row without any key is zeros.
         return F.scaled_dot_product_attention(q_h, k_h, v_h, attn_mask=keep, scale=scale).transpose(1, 2)
