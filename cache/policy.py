@@ -114,6 +114,17 @@ def resolve_pairs(pairs: DecodedRows, aggregate: DecodedRows | None, now_ms: int
     )
 
 
+def only_where(resolved: ResolvedPairs, kept: NDArray[np.bool_]) -> ResolvedPairs:
+    """The same with the default for all candidates that are not `kept` [N]."""
+    return ResolvedPairs(
+        np.where(kept[:, None], resolved.values, np.float32(0)),
+        np.where(kept, resolved.tier, np.int32(PairTier.DEFAULT)),
+        np.where(kept, resolved.rev, 0),
+        np.where(kept, resolved.as_of_ms, 0),
+        Ages(np.where(kept, resolved.ages.ms, 0), resolved.ages.num_negative),
+    )
+
+
 def _ages(computed_ms: NDArray[np.int64], counted: NDArray[np.bool_], now_ms: int) -> Ages:
     ages = np.where(counted, now_ms - computed_ms, 0)
     return Ages(np.maximum(ages, 0), int((ages < 0).sum()))

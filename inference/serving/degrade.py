@@ -48,9 +48,7 @@ LADDER: tuple[Rung, ...] = (
     Rung(Reason.BEHIND, "the agents are further behind than SOLARIS_RANKER_MAX_BEHIND_MS", Answer.SCORED),
     Rung(Reason.WATERMARK_MISSING, "a partition has no watermark: behind_ms is null", Answer.SCORED),
     Rung(Reason.RELEASE_STALE, "the live release cannot be loaded or read: the last known serves", Answer.SCORED),
-    Rung(
-        Reason.ITEMS_MISSING, "candidates have no row: their item_source is default, and they come last", Answer.SCORED
-    ),
+    Rung(Reason.ITEMS_MISSING, "candidates have no row: their item_source is default", Answer.SCORED),
     Rung(Reason.ROWS_CORRUPT, "rows fail their checksum: they count as missing", Answer.SCORED),
     Rung(
         Reason.USER_FAILOVER,

@@ -31,7 +31,7 @@ def greedy(ranked: list[int]) -> Slots:
 def explore(ranked: list[int], item_ids: Sequence[str], known: NDArray[np.bool_], share: float, seed: str) -> Slots:
     """The slots of `ranked` (the best of N candidates, best first), each explored with probability `share`.
 
-    Chance places only the `known` [N] candidates, all of which must rank before all others: whoever has no row stays
+    Chance places only the `known` [N] candidates, all of which must rank before all others: whoever is gone stays
     behind them. The same for any order of the candidates.
     """
     num_known, num_slots = int(known.sum()), len(ranked)

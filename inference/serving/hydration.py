@@ -7,7 +7,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from cache.policy import Ages, ages_of, resolve_pairs
+from cache.policy import Ages, ages_of, only_where, resolve_pairs
 from cache.row import DecodedRows, RowKind, decode_rows
 from cache.store import Hydrated
 from inference import metrics
@@ -50,6 +50,7 @@ class Hydration:
     history_rev: int
     cand: Floats  # [N, D], zeros where `cand_mask` is false
     cand_mask: NDArray[np.bool_]  # [N]
+    gone: NDArray[np.bool_]  # [N], deleted items and such as nobody knows; rows that are merely missing are not
     item_age_ms: Integers  # [N]
     pair: Floats  # [N, P], zeros at Tier.DEFAULT
     tier: NDArray[np.int32]  # [N], a Tier
@@ -64,7 +65,10 @@ class Hydration:
 
 
 def hydrate_items(found: Hydrated, items: Sequence[ItemId], manifest: Manifest, now_ms: int) -> Hydration:
-    """Decode item and pair rows and climb the pair ladder: pair -> the user's aggregate -> default."""
+    """Decode item and pair rows and climb the pair ladder: pair -> the user's aggregate -> default.
+
+    An item without a row gets the default: a pair of nothing is a case that no ranker was trained on.
+    """
     release = manifest.model_version
     rows = decode_rows(found.item_rows, RowKind.ITEM, release, manifest.item_width, now_ms)
     pairs = decode_rows(found.pair_rows, RowKind.PAIR, release, manifest.pair_width, now_ms)
@@ -72,10 +76,13 @@ def hydrate_items(found: Hydrated, items: Sequence[ItemId], manifest: Manifest, 
     if found.aggregate is not None:
         aggregate = decode_rows([found.aggregate], RowKind.AGGREGATE, release, manifest.pair_width, now_ms)
     resolved = resolve_pairs(pairs, aggregate, now_ms)
+    if not rows.present.all():
+        resolved = only_where(resolved, rows.present)
     hydration = Hydration(
         history_rev=found.rev,
         cand=rows.values,
         cand_mask=rows.present,
+        gone=rows.empty,
         item_age_ms=_counted(ages_of(rows, now_ms)),
         pair=resolved.values,
         tier=resolved.tier,
@@ -106,6 +113,7 @@ def nothing(num_candidates: int, manifest: Manifest) -> Hydration:
         history_rev=0,
         cand=np.zeros((n, manifest.item_width), np.float32),
         cand_mask=np.zeros(n, np.bool_),
+        gone=np.zeros(n, np.bool_),
         item_age_ms=np.zeros(n, np.int64),
         pair=np.zeros((n, manifest.pair_width), np.float32),
         tier=np.full(n, Tier.DEFAULT, np.int32),

@@ -206,7 +206,7 @@ class Ranker:
 
     def _select(self, call: Call, scored: Scored) -> Selection:
         with call.stage("select"):
-            weight, known = call.release.manifest.conversion_weight, call.hydration.cand_mask
+            weight, known = call.release.manifest.conversion_weight, ~call.hydration.gone
             return select(call.request, call.items, scored, weight, known, self._explore_share(call))
 
     def _explore_share(self, call: Call) -> float:

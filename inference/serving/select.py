@@ -16,8 +16,8 @@ def scores(
 def demoted(score: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:
     """What to order by: `score` [N], with all candidates that are not `known` [N] below all that are.
 
-    An item without a row (unknown, deleted, not computed yet) is scored by the learned default item. That is a guess of
-    an average, and must not put a mistyped id above what the model knows something of.
+    An item without a row is scored by the learned default item, which knows how often one is clicked that nobody chose:
+    right where the row is not computed yet, but no reason to put a deleted or mistyped id above what exists.
     """
     if known.all() or not known.any():
         return score

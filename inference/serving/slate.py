@@ -43,7 +43,7 @@ def select(
     known: NDArray[np.bool_],
     explore_share: float,
 ) -> Selection:
-    """The slate by the model's probabilities, items without a row last (`known` [N] false), and a share by chance."""
+    """The slate by the model's probabilities, items that are gone last (`known` [N] false), and a share by chance."""
     score = scores(scored.p_click, scored.p_conversion, _bids(request.candidates), conversion_weight)
     ranked = top_k(demoted(score, known), item_ids, request.k)
     # With the user, since nothing keeps two users' requests from having the same id.

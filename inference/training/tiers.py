@@ -39,14 +39,14 @@ class TierSource:
         self._before = np.where((before >= 0) & (counts[before] > 0), before, -1)
 
     def draw(self, plan: TrainingPlan, rng: np.random.Generator) -> Pattern:
-        """A miss pattern. An item without a row has no pair row either: the aggregate, where the user has one."""
+        """A miss pattern. An item without a row has no pair representation: so it is served."""
         m, r = len(self._data.cand_item), self._data.num_requests
         requests = self._data.cand_request
         item = rng.random(m) >= missing_shares(self._data.uniform, plan.item_dropout)
         without = (rng.random(r) < plan.no_pair_share)[requests]
         exact = self.pairs.current.present & item & ~without & (rng.random(m) < plan.pair_coverage)
         behind = rng.random(m) < np.clip(rng.uniform(*BEHIND, r), 0.0, 1.0)[requests]
-        aggregate = ~without & ~exact & (~item | (rng.random(m) < plan.aggregate_coverage))
+        aggregate = ~without & ~exact & item & (rng.random(m) < plan.aggregate_coverage)
         return self.compose(exact, aggregate, behind, item)
 
     def compose(self, exact: Flags, aggregate: Flags, behind: Flags, item: Flags) -> Pattern:

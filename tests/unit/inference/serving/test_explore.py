@@ -153,10 +153,11 @@ async def test_a_request_that_does_not_explore_gets_its_slate_in_order(bundles: 
         assert {slate.policy for slate in world.sent(Topic.SLATES_SERVED)} == {"greedy"}
 
 
-async def test_an_item_without_a_row_is_not_placed_by_chance_above_one_that_has_one(bundles: Path) -> None:
+async def test_an_item_that_is_gone_is_not_placed_by_chance_above_one_that_has_a_row(bundles: Path) -> None:
     async with running_world(bundles, RankerSettings(name="ranker-1", explore_share=1.0)) as world:
         await world.fill_items(["item-1", "item-2", "item-3"])
-        offered = candidates(["new-1", "item-1", "new-2", "item-2", "new-3", "item-3"])
+        await world.lose_items(["old-1", "old-2", "old-3"])
+        offered = candidates(["old-1", "item-1", "old-2", "item-2", "old-3", "item-3"])
         for number in range(20):
             answer = await world.answer(request_id=f"r-{number}", k=5, candidates=offered)
             assert [item["item_source"] for item in answer["items"]] == ["row"] * 3 + ["default"] * 2

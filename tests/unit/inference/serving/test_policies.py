@@ -207,7 +207,7 @@ def test_a_setting_out_of_bounds_stops_the_process_and_is_named(name: str, value
         load(RankerSettings, "SOLARIS_RANKER", {f"SOLARIS_RANKER_{name}": value})
 
 
-def test_items_without_a_row_come_after_all_others_in_the_order_of_their_scores() -> None:
+def test_items_that_are_gone_come_after_all_others_in_the_order_of_their_scores() -> None:
     score = np.array([0.1, 0.9, 0.2, 0.8])
     known = np.array([True, False, True, False])
     assert top_k(demoted(score, known), ["a", "b", "c", "d"], 4) == [2, 0, 1, 3]

@@ -110,6 +110,20 @@ async def test_unknown_items_rank_by_the_default_and_are_reported_once(warm: Wor
     assert sorted(event.item_id for event in warm.sent(Topic.ITEM_MISSES)) == ["new-1", "new-2"]
 
 
+async def test_an_item_without_a_row_is_ranked_by_its_score_and_one_that_is_gone_comes_last(warm: World) -> None:
+    await warm.lose_items(["old-1"])
+    offered = candidates(["item-1", "new-1", "old-1"])
+    offered[1]["bid"] = offered[2]["bid"] = 1_000.0
+    answer = await warm.answer(candidates=offered)
+    assert [item["item_id"] for item in answer["items"]] == ["new-1", "item-1", "old-1"]
+    assert [item["source"] for item in answer["items"]] == [
+        "default",
+        "pair",
+        "default",
+    ]  # though there is an aggregate
+    assert answer["items"][0]["p_click"] == answer["items"][2]["p_click"]
+
+
 async def test_the_order_of_candidates_does_not_change_the_slate(world: World) -> None:
     await world.fill_items()  # without pairs, whose age enters the score and grows between the requests
     forwards = await world.answer(k=10)

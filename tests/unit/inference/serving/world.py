@@ -72,6 +72,17 @@ class World:
             ]
         )
 
+    async def lose_items(self, items: Sequence[str]) -> None:
+        """Negative answers, as item inference writes them for what it looked up and did not find."""
+        states = [ItemState(ItemId(item), None, 0, 0) for item in items]
+        rows, version = encode_item_rows(self.release, states), self.release.model_version
+        await self.store.write_items(
+            [
+                ItemWrite(state.item, 0, None, {version: row}, ttl_ms=60_000)
+                for state, row in zip(states, rows, strict=True)
+            ]
+        )
+
     async def click(self, item: str, offset: int = 0, user: UserId = USER, time_ms: int | None = None) -> int:
         """One click in the user's history, without a refresh of the row; returns its time."""
         time_ms = SystemClock().now_ms() if time_ms is None else time_ms

@@ -49,9 +49,10 @@ def test_some_pair_rows_are_behind_and_within_a_request_some_may_be() -> None:
     assert {0.0, 1.0} < set(shares)
 
 
-def test_an_item_without_a_row_has_no_pair_row_but_may_have_the_aggregate() -> None:
+def test_an_item_without_a_row_has_no_pair_representation() -> None:
     pattern = source().draw(TrainingPlan(item_dropout=0.3), np.random.default_rng(0))
-    assert set(pattern.tier[~pattern.item]) == {Tier.AGGREGATE, Tier.DEFAULT}
+    assert set(pattern.tier[~pattern.item]) == {Tier.DEFAULT}
+    assert set(pattern.tier[pattern.item]) == {Tier.PAIR, Tier.AGGREGATE, Tier.DEFAULT}
 
 
 def test_items_miss_their_row_where_chance_chose_them_and_elsewhere_only_if_that_is_too_rare() -> None:
