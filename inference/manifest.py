@@ -84,5 +84,5 @@ def decode_manifest(data: bytes) -> Manifest:
     except (msgspec.DecodeError, ValueError) as error:
         raise ReleaseError(f"manifest.json: {error}") from None
     if manifest.format != FORMAT:
-        raise ReleaseError(f"manifest.json: format is {manifest.format}, this program reads {FORMAT}")
+        raise ReleaseError(f"manifest.json: format is {manifest.format}, this program reads {FORMAT}: train again")
     return manifest
