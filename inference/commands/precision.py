@@ -45,7 +45,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--variant", action="append", choices=tuple(VARIANTS), help="may be repeated (default: all of the release)"
     )
-    parser.add_argument("--requests", type=int, default=2048, help="held-out requests to use (default %(default)s)")
+    parser.add_argument("--requests", type=int, default=8192, help="held-out requests to use (default %(default)s)")
     parser.add_argument(
         "--budget-percent", type=float, default=BUDGET * 100, help="of the log loss, all sites (default %(default)s)"
     )

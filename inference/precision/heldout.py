@@ -61,16 +61,23 @@ def _batches(bundle: Bundle, data: Dataset) -> Iterator[Heldout]:
         )
 
 
-@torch.inference_mode()
 def log_loss(ranker: Ranker, batches: Sequence[Heldout], mode: AbstractContextManager[object] | None = None) -> float:
     """Weighted mean log loss of a click; `mode` is entered around the ranker alone."""
-    total = weight = 0.0
+    return float(request_losses(ranker, batches, mode).sum()) / sum(float(batch.weight.sum()) for batch in batches)
+
+
+@torch.inference_mode()
+def request_losses(
+    ranker: Ranker, batches: Sequence[Heldout], mode: AbstractContextManager[object] | None = None
+) -> torch.Tensor:
+    """[R] float64: of every request the weighted sum over its candidates."""
+    sums = []
     for batch in batches:
         with mode or nullcontext():
             click, _ = ranker(batch.inputs)
         losses = torch.nn.functional.binary_cross_entropy_with_logits(
             (click + batch.positions).double(), batch.clicked.double(), reduction="none"
         )
-        total += float((losses * batch.weight).sum())
-        weight += float(batch.weight.sum())
-    return total / weight
+        zeros = torch.zeros(batch.inputs.num_requests, dtype=torch.float64)
+        sums.append(zeros.index_add(0, batch.inputs.cand_to_user, losses * batch.weight))
+    return torch.cat(sums)

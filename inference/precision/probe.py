@@ -7,7 +7,7 @@ import torch
 
 from inference.models.ranker import Ranker
 from inference.precision.errors import kernel_error
-from inference.precision.heldout import BATCH_REQUESTS, Heldout, log_loss
+from inference.precision.heldout import BATCH_REQUESTS, Heldout, log_loss, request_losses
 from inference.precision.moments import Moments
 from inference.precision.recipes import BF16, FP8, RECIPES, Applied, by_recipe
 from inference.precision.select import Option, Selection, select
@@ -32,9 +32,9 @@ def probe(ranker: Ranker, batches: Sequence[Heldout], budget: float, times: Time
         raise ValueError(
             f"{len(batches)} batches of {BATCH_REQUESTS} held-out requests; at least {NUM_PARTS} are needed"
         )
-    choosing = batches[::2]
+    choosing, verifying = batches[::2], batches[1::2]
     change, verified = (
-        _larger(_change_over(ranker, part[::2]), _change_over(ranker, part[1::2])) for part in (choosing, batches[1::2])
+        _larger(_change_over(ranker, part[::2]), _change_over(ranker, part[1::2])) for part in (choosing, verifying)
     )
     moments = record(ranker, [batch.inputs for batch in choosing])
     per_candidate = scales_with_candidates(ranker, choosing[0].inputs)
@@ -57,7 +57,9 @@ def probe(ranker: Ranker, batches: Sequence[Heldout], budget: float, times: Time
         kept=selection.kept,
         change=selection.change,
         verified_change=selection.verified_change,
+        verified_error=_standard_error(ranker, verifying, selection.within_budget),
         naive={recipe: verified(dict.fromkeys(weights, recipe)) for recipe in RECIPES},
+        naive_error={recipe: _standard_error(ranker, verifying, dict.fromkeys(weights, recipe)) for recipe in RECIPES},
     )
 
 
@@ -108,6 +110,11 @@ def _change_over(ranker: Ranker, batches: Sequence[Heldout]) -> Change:
 
 def _larger(first: Change, second: Change) -> Change:
     return lambda recipes: max(first(recipes), second(recipes), key=abs)
+
+
+def _standard_error(ranker: Ranker, batches: Sequence[Heldout], recipes: Mapping[str, str]) -> float:
+    base, changed = (request_losses(ranker, batches, mode) for mode in (None, Applied(ranker, recipes)))
+    return float((changed - base).norm() / base.sum())
 
 
 def _site_row(

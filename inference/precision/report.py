@@ -4,7 +4,7 @@ from inference.precision.table import PrecisionTable, RecipeRow, SiteRow, Varian
 
 NOT_MEASURED = "not measured"
 HEAD = ("site", "K > H", "recipe", "MERE", "|e|/|y|", "sampled", "SQNR", "log loss", "speed-up", "verdict")
-WIDTHS = (18, 9, 14, 8, 8, 8, 8, 10, 12, 0)
+WIDTHS = (9, 14, 8, 8, 8, 8, 10, 12, 0)  # of all but the first
 
 
 def lines(table: PrecisionTable) -> list[str]:
@@ -20,16 +20,17 @@ def lines(table: PrecisionTable) -> list[str]:
 
 
 def _variant(name: str, variant: VariantPrecision, budget: float) -> list[str]:
-    out = [f"variant {name}, log loss {variant.log_loss:.6f} in float32", _columns(HEAD)]
-    for site in variant.sites:
-        out += [_columns(_row(site, recipe, found)) for recipe, found in site.recipes.items()]
+    rows = [_row(site, recipe, found) for site in variant.sites for recipe, found in site.recipes.items()]
+    first = max(len(row[0]) for row in rows)
+    out = [f"variant {name}, log loss {variant.log_loss:.6f} in float32", _columns(HEAD, first)]
+    out += [_columns(row, first) for row in rows]
+    out.append("on requests that the choice was not made on:")
     for recipe, change in variant.naive.items():
         verdict = "within the budget" if abs(change) <= budget else "exceeds the budget"
-        out.append(f"every linear in {recipe:<16} {change:+.4%} of the log loss, {verdict}")
-    out.append(
-        f"chosen by the error      {_sites(variant.within_budget)}: {variant.verified_change:+.4%} together, on other "
-        "requests than the choice"
-    )
+        out.append(f"  every linear in {recipe:<16} {change:+.4%} +- {variant.naive_error[recipe]:.4%}, {verdict}")
+    count = f"{len(variant.within_budget)} of {len(variant.sites)} by error"
+    out.append(f"  {count:<32} {variant.verified_change:+.4%} +- {variant.verified_error:.4%}")
+    out.append(f"chosen by the error      {_sites(variant.within_budget)}")
     out.append(f"kept by error and speed  {_sites(variant.kept)}")
     return out
 
@@ -49,8 +50,8 @@ def _row(site: SiteRow, recipe: str, found: RecipeRow) -> tuple[str, ...]:
     )
 
 
-def _columns(cells: tuple[str, ...]) -> str:
-    return "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, WIDTHS, strict=True)).rstrip()
+def _columns(cells: tuple[str, ...], first: int) -> str:
+    return "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, (first, *WIDTHS), strict=True)).rstrip()
 
 
 def _sites(recipes: dict[str, str]) -> str:

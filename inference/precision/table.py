@@ -50,7 +50,9 @@ class VariantPrecision:
     kept: dict[str, str]  # site -> recipe: passes error and speed
     change: float  # of the sites within the budget, together, on the requests of the choice
     verified_change: float
+    verified_error: float  # one standard error of it, over requests
     naive: dict[str, float]  # recipe -> change with every linear in it
+    naive_error: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,8 @@ def test_every_linear_of_the_variants_asked_for_is_in_the_table(
                 assert found["verdict"]
         assert abs(variant["verified_change"]) <= shown["budget"]
         assert set(variant["naive"]) == {"bf16", *FP8}
+        assert 0 < variant["naive_error"]["bf16"] < variant["naive_error"]["fp8 rowwise"]
+        assert (variant["verified_error"] > 0) is bool(variant["within_budget"])
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU that measures the speed")
