@@ -19,5 +19,5 @@ def fm_broadcast_both(
 
 
 def _projection(c: torch.Tensor, y_c: torch.Tensor, t: torch.Tensor, cand_to_user: torch.Tensor) -> torch.Tensor:
-    own = torch.matmul(c.transpose(1, 2), y_c)  # [N, d, k]
-    return own + (t if t.shape[0] == 1 else t.index_select(0, cand_to_user))
+    own = torch.bmm(c.transpose(1, 2), y_c.expand(c.shape[0], -1, -1))  # [N, d, k]
+    return own.add_(t if t.shape[0] == 1 else t.index_select(0, cand_to_user))  # in place: no second [N, d, k]

@@ -24,6 +24,13 @@ CONFIGS = {
     "widest": Config(64, 64, 8, 2),  # heads of 256
     "float32": Config(32, 32, 8, 2),  # without matrix instructions: exact, and small
 }
+# Tiles worth measuring against those, by the width they are for; the benchmark runs each as a provider of its own.
+TRIALS = {
+    "narrow-64": (64, Config(64, 64, 4, 3)),  # 127 registers instead of 226: two programs on a multiprocessor
+    "narrow-tall": (64, Config(128, 64, 8, 3)),
+    "narrow-square": (64, Config(128, 128, 8, 2)),
+    "wide-64": (128, Config(64, 64, 4, 3)),  # as "wide" with half the rows: for few candidates a request
+}
 
 
 def config_for(width: int, itemsize: int, mean_keys: int) -> Config:

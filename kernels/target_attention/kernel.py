@@ -10,7 +10,7 @@ import triton
 import triton.language as tl
 
 from kernels.compile_case import CompileCase
-from kernels.target_attention.config import CONFIGS, Config, config_for, splits_for
+from kernels.target_attention.config import CONFIGS, TRIALS, Config, config_for, splits_for
 
 COMBINED_ROWS = 16  # heads of candidates a program of the second kernel adds up
 LOG2_E = tl.constexpr(1.4426950408889634)
@@ -195,7 +195,9 @@ def compile_cases() -> list[CompileCase]:
         cases.append(_case(name, width, silu=False, splits=4, optional=("kv_offsets", "lse")))
         cases.append(_case(name, width, silu=False, splits=1, optional=("kv_mask", "self_k", "self_v")))
         cases.append(_case(name, width, silu=True, splits=1, optional=("kv_offsets",)))
-    return cases
+    return cases + [
+        _case(name, width, silu=False, splits=4, optional=("kv_offsets", "lse")) for name, (width, _) in TRIALS.items()
+    ]
 
 
 def _case(
@@ -208,7 +210,7 @@ def _case(
     absent = {"self_k", "self_v", "kv_mask", "kv_offsets", "lse"} - set(optional)
     strides = (*(f"stride_{x}{y}" for x in ("q", "k", "v", "sk", "sv", "o") for y in ("n", "h")), "stride_os")
     integers = ("requests", "length", "n", "e", "ev", *strides)
-    c = CONFIGS[name]
+    c = CONFIGS[name] if name in CONFIGS else TRIALS[name][1]
     wide_loads = () if name == "short" else ("LDGSTS*128",)  # 32 keys of 16 numbers are 8 bytes for each thread
     units = ("HGMMA",) if dtype == "bf16" else ()
     return CompileCase(

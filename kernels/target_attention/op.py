@@ -75,13 +75,12 @@ def _check(
     mode: str,
     divisor: float,
 ) -> None:
-    check_tensor("q", q, (-1, -1, -1), FLOATS, q.device)
-    n, h, e = q.shape
-    check_tensor("k", k, (-1, h, e), (q.dtype,), q.device)
-    keys = k.shape[0]
-    check_tensor("v", v, (keys, h, -1), (q.dtype,), q.device)
-    check_tensor("user_offsets", user_offsets, (-1,), (torch.int32,), q.device)
-    b = user_offsets.shape[0] - 1
+    (n, h, e), (keys, _, ev), (b,) = q.shape, v.shape, user_offsets.shape
+    check_tensor("q", q, (n, h, e), FLOATS, q.device)
+    check_tensor("k", k, (keys, h, e), (q.dtype,), q.device)
+    check_tensor("v", v, (keys, h, ev), (q.dtype,), q.device)
+    check_tensor("user_offsets", user_offsets, (b,), (torch.int32,), q.device)
+    b -= 1
     if kv_offsets is not None:
         check_tensor("kv_offsets", kv_offsets, (b + 1,), (torch.int32,), q.device)
     elif b < 0 or (keys % b if b else keys):
@@ -90,7 +89,7 @@ def _check(
         check_tensor("kv_mask", kv_mask, (keys,), (torch.bool,), q.device)
     if self_kv is not None:
         check_tensor("self_kv[0]", self_kv[0], (n, h, e), (q.dtype,), q.device)
-        check_tensor("self_kv[1]", self_kv[1], (n, h, v.shape[2]), (q.dtype,), q.device)
+        check_tensor("self_kv[1]", self_kv[1], (n, h, ev), (q.dtype,), q.device)
     check_choice("mode", mode, reference.MODES)
     if mode == "softmax" and divisor != 1.0:
         raise ValueError(f"divisor is {divisor}; softmax weights add up to 1, only silu takes one")

@@ -54,7 +54,7 @@ def _padded(
         return given, None
     moved = torch.arange(0, b * longest, longest, device=counts.device) - user_offsets[:-1]
     rows = torch.arange(n, device=counts.device) + torch.repeat_interleave(moved, counts, output_size=n)
-    return [x.new_zeros(b * longest, *x.shape[1:]).index_copy(0, rows, x) for x in given], rows
+    return [x.new_zeros(b * longest, *x.shape[1:]).index_copy_(0, rows, x) for x in given], rows
 
 
 def _one_by_one(

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 from benchmarks.kernels.case import COMPILED, DECOMPOSED, EXPANDED, OURS, Case, Inputs
 from kernels.target_attention import reference
+from kernels.target_attention.config import TRIALS
 from kernels.target_attention.op import target_attention
 from kernels.target_attention.roofline import TargetAttentionWork
 from kernels.target_attention.varlen import has_varlen, varlen_attention
@@ -124,7 +125,7 @@ def _case(s: Shape, dtype: torch.dtype, gpu: bool) -> Case:
         **({"packed SDPA": packed} if plain and s.equal else {}),
         **({"varlen_attn": varlen} if plain and gpu and has_varlen(default_scale=True) else {}),
         OURS: ours,
-        **(_triton_alone(s.mode) if gpu else {}),
+        **(_triton_alone(s) if gpu else {}),
     }
     return Case(
         op="target_attention",
@@ -140,14 +141,15 @@ def _case(s: Shape, dtype: torch.dtype, gpu: bool) -> Case:
     )
 
 
-def _triton_alone(mode: str) -> dict[str, Callable[..., torch.Tensor]]:
-    """Our kernel whatever the dispatch says, and without splitting keys: what each of the two is worth."""
+def _triton_alone(s: Shape) -> dict[str, Callable[..., torch.Tensor]]:
+    """Our kernel whatever the dispatch says, without splitting keys, and in other tiles: what each is worth."""
     from kernels.target_attention.kernel import target_attention_triton
 
-    def with_splits(num_splits):
+    def with_options(**options):
         def provider(q, k, v, user_offsets, kv_offsets):
-            return target_attention_triton(q, k, v, user_offsets, kv_offsets, mode=mode, num_splits=num_splits)
+            return target_attention_triton(q, k, v, user_offsets, kv_offsets, mode=s.mode, **options)
 
         return provider
 
-    return {f"{OURS}, Triton": with_splits(None), f"{OURS}, Triton, keys unsplit": with_splits(1)}
+    trials = {f"{OURS}, {name}": with_options(config=c) for name, (width, c) in TRIALS.items() if width == s.width}
+    return {f"{OURS}, Triton": with_options(), f"{OURS}, Triton, keys unsplit": with_options(num_splits=1), **trials}
