@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from inference.models.ranker import VARIANTS, Ranker, VariantSizes
-from inference.models.ranker_work import ranker_work
+from inference.models.ranker_work import count_flops, ranker_work
 from inference.models.sizes import Sizes
 from inference.protocol import RankInputs
 from kernels.backend import VARIABLE
@@ -83,12 +83,4 @@ def test_a_request_is_paid_for_once(ranker: Ranker) -> None:
     assert work.flops == work.flops_per_request + 100 * work.flops_per_candidate
     assert work.unshared_flops == 100 * (work.flops_per_request + work.flops_per_candidate)
     three = ranker_work(ranker, one, n=21, b=3)
-    assert three.flops == _counted(ranker, batch([7] * 3))
-
-
-def _counted(ranker: Ranker, inputs: RankInputs) -> int:
-    from torch.utils.flop_counter import FlopCounterMode
-
-    with FlopCounterMode(display=False) as counter:
-        ranker(inputs)
-    return int(counter.get_total_flops())
+    assert three.flops == count_flops(ranker, batch([7] * 3))
