@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode, addmm_flop
+from torch.utils.flop_counter import FlopCounterMode
 
 from inference.models.ranker import Ranker
 from inference.protocol import RankInputs
@@ -61,10 +61,14 @@ def ranker_work(ranker: Ranker, one: RankInputs, n: int, b: int) -> RankerWork:
 def count_flops(ranker: Ranker, inputs: RankInputs) -> int:
     """Multiply-adds count two."""
     # Attention as its products, and products in place: neither is known to the counter.
-    counter = FlopCounterMode(display=False, custom_mapping={torch.ops.aten.addmm_: addmm_flop})
+    counter = FlopCounterMode(display=False, custom_mapping={torch.ops.aten.addmm_: _product})
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
         ranker(inputs)
     return int(counter.get_total_flops())
+
+
+def _product(_out: torch.Size, left: torch.Size, right: torch.Size, **_: object) -> int:
+    return 2 * left[0] * left[1] * right[1]
 
 
 def _twice(one: RankInputs) -> RankInputs:
