@@ -29,12 +29,10 @@ def chosen_backend() -> Backend:
 
 def use_triton(*tensors: torch.Tensor | None) -> bool:
     """Whether an op over these tensors runs its Triton form. Gradients and float64 always take the PyTorch form."""
-    given = [tensor for tensor in tensors if tensor is not None]
-    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given):
-        return False
-    if any(tensor.dtype is torch.float64 for tensor in given):
-        return False
     backend = chosen_backend()
-    if backend is not Backend.AUTO:
-        return backend is Backend.TRITON
-    return all(tensor.is_cuda for tensor in given) and torch.cuda.get_device_capability(given[0].device) >= HOPPER
+    given = [tensor for tensor in tensors if tensor is not None]
+    if backend is Backend.REFERENCE or (backend is Backend.AUTO and not given[0].is_cuda):
+        return False
+    if any(tensor.dtype is torch.float64 or (tensor.requires_grad and torch.is_grad_enabled()) for tensor in given):
+        return False
+    return backend is Backend.TRITON or torch.cuda.get_device_capability(given[0].device) >= HOPPER
