@@ -16,6 +16,7 @@ from inference.protocol import NUM_TIERS, RankInputs, RankOutputs, Tier
 from kernels.broadcast_linear.op import broadcast_linear
 from kernels.target_attention.op import target_attention
 
+WIDE_LOAD = 16  # rows of a multiple of it are read 128 bits at a time: 8 elements would do for bf16, e4m3 needs 16
 AGE_SCALE = 12.0  # log of seconds: a pair row of two days has about 1
 
 
@@ -52,6 +53,8 @@ class Ranker(nn.Module):
         self.hops = nn.ModuleList(_Hop(d) for _ in range(variant.hops))
         self.interactions = _Interactions(sizes, variant) if variant.interactions else None
         widths = [d, (2 * d + sizes.num_heads) * variant.hops, p + NUM_TIERS + 2]
+        self.padding = -sum(widths) % WIDE_LOAD
+        widths[-1] += self.padding
         self.from_request = nn.Linear(d + sizes.context_width, hidden)
         self.from_candidate = nn.Linear(sum(widths), hidden, bias=False)
         start_as_linears(self.from_candidate, widths)
@@ -61,8 +64,11 @@ class Ranker(nn.Module):
         self.heads = nn.Linear(hidden, 2)
         self.pair_heads = nn.Linear(p, 2)
 
-    def forward(self, inputs: RankInputs) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits of click and of conversion given a click, each [N], in the dtype of the features."""
+    def forward(self, inputs: RankInputs, max_candidates: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits of click and of conversion given a click, each [N], in the dtype of the heads.
+
+        `max_candidates`: see `target_attention`.
+        """
         index, offsets = inputs.cand_to_user, inputs.user_offsets
         cand = torch.where(inputs.cand_mask[:, None], inputs.cand, self.cand_default)
         tokens, mask = self._tokens(inputs)
@@ -70,11 +76,11 @@ class Ranker(nn.Module):
         reads: list[torch.Tensor] = []
         query = cand
         for hop in self.hops:
-            reads.append(hop(query, tokens, mask, offsets, self.num_heads))
+            reads.append(hop(query, tokens, mask, offsets, self.num_heads, max_candidates))
             query = query + reads[-1]
         pair, known = self._pair(inputs)
         parts = [part for read in reads for part in (read, read * cand, head_products(read, cand, self.num_heads))]
-        joined = torch.cat([cand, *parts, known], dim=1)
+        joined = torch.cat([cand, *parts, nn.functional.pad(known, (0, self.padding))], dim=1)
 
         weight = (mask / mask.sum(1, keepdim=True)).to(tokens.dtype)
         summary = (tokens * weight[:, :, None]).sum(1)  # [B, D]
@@ -84,13 +90,25 @@ class Ranker(nn.Module):
             hidden = hidden + self.interactions(tokens, mask, [cand, *reads], pair, index)
         for block in self.blocks:
             hidden = block(hidden)
-        click, conversion = (self.heads(hidden) + self.pair_heads(pair)).unbind(-1)
+        exact = self.heads.weight.dtype  # wider than the features where those are of 16 bits
+        click, conversion = (self.heads(hidden.to(exact)) + self.pair_heads(pair.to(exact))).unbind(-1)
         return click, conversion
 
     def score(self, inputs: RankInputs) -> RankOutputs:
         """Probabilities, for a candidate shown in the first position."""
         click, conversion = self(inputs)
         return RankOutputs(torch.sigmoid(click), torch.sigmoid(conversion))
+
+    def narrow(self, dtype: torch.dtype) -> "Ranker":
+        """Every weight in `dtype`, in place, but the heads in float32 at least, as they are; gives itself.
+
+        A logit in bfloat16 has steps of 1/64 where probabilities are of a few per cent: candidates would tie.
+        """
+        heads = [(head, head.state_dict()) for head in (self.heads, self.pair_heads)]
+        self.to(dtype)
+        for head, weights in heads:
+            head.to(torch.promote_types(dtype, torch.float32)).load_state_dict(weights)
+        return self
 
     def _tokens(self, inputs: RankInputs) -> tuple[torch.Tensor, torch.Tensor]:
         b = inputs.user.shape[0]
@@ -121,12 +139,19 @@ class _Hop(nn.Module):
         start_as_similarity(self.query, self.key_value)
 
     def forward(
-        self, query: torch.Tensor, tokens: torch.Tensor, mask: torch.Tensor, offsets: torch.Tensor, num_heads: int
+        self,
+        query: torch.Tensor,
+        tokens: torch.Tensor,
+        mask: torch.Tensor,
+        offsets: torch.Tensor,
+        num_heads: int,
+        max_candidates: int | None,
     ) -> torch.Tensor:
         b, s, d = tokens.shape
         keys, values = self.key_value(tokens).view(b * s, 2, num_heads, d // num_heads).unbind(1)
         queries = self.query(query).view(-1, num_heads, d // num_heads)
-        return target_attention(queries, keys, values, offsets, kv_mask=mask.flatten()).flatten(1)
+        read = target_attention(queries, keys, values, offsets, kv_mask=mask.flatten(), max_candidates=max_candidates)
+        return read.flatten(1)
 
 
 class _Interactions(nn.Module):
