@@ -61,6 +61,8 @@ def test_the_epilogue_follows_the_scales(device: torch.device) -> None:
 
 
 def test_one_request_takes_the_librarys_product(device: torch.device) -> None:
+    if device.type == "cpu" and torch.__version__ < "2.13":
+        pytest.skip(f"torch {torch.__version__} has the library's product with a scale for every row on GPUs alone")
     given = fp8_inputs([19], 64, 48, torch.bfloat16, device)
     assert_close(broadcast_linear_fp8(*given), exact(*given))
 

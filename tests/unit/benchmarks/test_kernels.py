@@ -1,0 +1,122 @@
+"""The kernels' tables say what the CSV files say, and a figure that nobody measured is not there."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.kernels import report
+from benchmarks.kernels.case import COMPILED, OURS, Case
+from benchmarks.kernels.ceilings import measure_ceilings
+from benchmarks.kernels.gate import relative_error
+from benchmarks.kernels.measure import GateFailed, measure
+from benchmarks.kernels.ops import broadcast_linear
+from benchmarks.kernels.registry import all_cases, op_names
+from benchmarks.kernels.results import Row, merge_rows, read_rows, this_machine
+from benchmarks.kernels.timing import Timing, num_input_sets
+from kernels.roofline import Ceilings
+
+ROOT = Path(__file__).parents[3]
+CPU = torch.device("cpu")
+SLOW = Ceilings(flops_per_s=1e9, bytes_per_s=1e9)
+
+
+def small_case() -> Case:
+    case = next(iter(broadcast_linear.cases(CPU)))
+    providers = {name: provider for name, provider in case.providers.items() if name != COMPILED}
+    return Case(case.op, case.shape, case.dtype, case.work, case.inputs, providers, case.exact, case.tolerance)
+
+
+def row(**changed: object) -> Row:
+    facts = {
+        "op": "broadcast_linear", "shape": "N=100 K=64 K_request=192 H=128 B=1", "dtype": "float32", "provider": OURS,
+        "ms": 2.0, "ms_p20": 1.0, "ms_p80": 3.0, "times_ours": 1.0, "floor_ms": 0.5, "bound": "memory", "error": 1e-7,
+        "machine": "a machine", "torch": "2.13.0", "triton": "3.7.1", "date": "2026-11-21",
+    }  # fmt: skip
+    return Row(**facts | changed)  # type: ignore[arg-type]
+
+
+def test_the_readme_is_what_the_results_say() -> None:
+    text = report.README.read_text()
+    assert report.rendered(text) == text, "run: python -m benchmarks.kernels report"
+
+
+def test_the_readme_names_every_op() -> None:
+    table = (ROOT / "kernels/README.md").read_text()
+    missing = [path.parent.name for path in ROOT.glob("kernels/*/op.py") if f"`{path.parent.name}`" not in table]
+    assert missing == []
+
+
+def test_every_case_has_ours_and_another_way_to_compute_it() -> None:
+    for device in (CPU, torch.device("cuda")):
+        cases = list(all_cases(device))
+        assert {case.op for case in cases} >= {name for name in op_names() if name.startswith("broadcast")}
+        for case in cases:
+            assert OURS in case.providers, case
+            assert len(case.providers) > 1, case
+            assert case.work.flops >= 0, case
+            assert case.work.bytes_moved > 0, case
+        assert len({(case.op, case.shape, case.dtype) for case in cases}) == len(cases)
+
+
+def test_a_case_is_measured_beside_its_baselines(tmp_path: Path) -> None:
+    rows = measure(small_case(), CPU, SLOW, this_machine(CPU))
+    assert {row.provider for row in rows} == set(small_case().providers)
+    for one in rows:
+        assert one.ms > 0
+        assert one.error < 1e-5
+    path = tmp_path / "cpu.csv"
+    merge_rows(path, rows)
+    assert [row.key for row in read_rows(path)] == sorted(row.key for row in rows)
+
+
+def test_a_way_that_computes_something_else_is_not_timed() -> None:
+    case = small_case()
+    wrong = Case(
+        case.op, case.shape, case.dtype, case.work, case.inputs,
+        {**case.providers, "wrong": lambda *given: case.providers[OURS](*given) + 1}, case.exact, case.tolerance,
+    )  # fmt: skip
+    with pytest.raises(GateFailed, match="wrong: relative error"):
+        measure(wrong, CPU, SLOW, this_machine(CPU))
+
+
+def test_newer_rows_replace_those_of_the_same_way(tmp_path: Path) -> None:
+    path = tmp_path / "cpu.csv"
+    merge_rows(path, [row(), row(provider=COMPILED, times_ours=1.5)])
+    merge_rows(path, [row(ms=4.0)])
+    assert {one.provider: one.ms for one in read_rows(path)} == {OURS: 4.0, COMPILED: 2.0}
+
+
+def test_what_was_not_measured_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "FOLDER", tmp_path)
+    merge_rows(tmp_path / "cpu.csv", [row(), row(provider=COMPILED, times_ours=1.5)])
+    line = next(line for line in report.tables("cpu").splitlines() if line.startswith(f"| {row().shape} |"))
+    assert line.split(" | ")[1:3] == ["2", "25% (memory)"]
+    assert "1.50 times" in line
+    assert report.NOT_MEASURED in line
+    assert report.tables("gpu").count(report.NOT_MEASURED) > 100
+
+
+def test_a_ratio_is_taken_within_each_turn() -> None:
+    ours, other = Timing.over([1.0, 2.0, 10.0]), Timing.over([2.0, 4.0, 20.0])
+    assert other.ratio_to(ours) == 2.0
+
+
+def test_input_sets_together_exceed_the_caches() -> None:
+    assert num_input_sets(2**40) == 1
+    assert num_input_sets(2**26) * 2**26 >= 2**28
+    assert num_input_sets(1) == 32
+
+
+def test_an_output_with_nan_or_another_shape_never_passes() -> None:
+    whole = torch.ones(4)
+    assert relative_error(whole, whole) == 0
+    assert relative_error(whole * float("nan"), whole) == float("inf")
+    assert relative_error(whole[:3], whole) == float("inf")
+
+
+@pytest.mark.slow
+def test_the_ceilings_are_those_of_a_machine() -> None:
+    found = measure_ceilings(CPU, torch.float32)
+    assert 1e8 < found.bytes_per_s < 1e13
+    assert 1e8 < found.flops_per_s < 1e15
