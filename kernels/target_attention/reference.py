@@ -20,7 +20,8 @@ def target_attention(
     divisor: float = 1.0,
     max_candidates: int | None = None,
 ) -> torch.Tensor:
-    """See `op.target_attention`. Reads the offsets on the host where several requests differ in length."""
+    """See `op.target_attention`. Reads the offsets on the host where several requests differ in length, but with equal
+    histories on a GPU never: such a call can be captured in a CUDA graph."""
     b = user_offsets.shape[0] - 1
     if b == 0:
         return q.new_empty(0, q.shape[1], v.shape[2])
@@ -31,12 +32,35 @@ def target_attention(
         return one.squeeze(0)
     if kv_offsets is not None:
         return _one_by_one(q, k, v, user_offsets, kv_offsets, kv_mask, self_kv, mode, scale, divisor)
+    if q.is_cuda and max_candidates is None:
+        return copied(q, k, v, user_offsets, kv_mask, self_kv, mode, scale, divisor)
     given, rows = _padded([q, *(self_kv or ())], user_offsets, max_candidates)
     queries, *own = (_by_request(tensor, b) for tensor in given)
     keys, values = (_by_request(tensor, b) for tensor in (k, v))
     mask = None if kv_mask is None else _by_request(kv_mask, b)
     out = _attend(queries, keys, values, mask, (own[0], own[1]) if own else None, mode, scale, divisor).flatten(0, 1)
     return out if rows is None else out.index_select(0, rows)
+
+
+def copied(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    user_offsets: torch.Tensor,
+    kv_mask: torch.Tensor | None,
+    self_kv: Pair | None,
+    mode: str,
+    scale: float | None,
+    divisor: float,
+) -> torch.Tensor:
+    """Every candidate with a copy of its request's keys, all histories being equal: no length is read."""
+    b = user_offsets.shape[0] - 1
+    places = torch.arange(q.shape[0], dtype=user_offsets.dtype, device=q.device)
+    request = torch.searchsorted(user_offsets, places, right=True) - 1
+    keys, values = (_by_request(tensor, b).index_select(0, request) for tensor in (k, v))
+    mask = None if kv_mask is None else _by_request(kv_mask, b).index_select(0, request)
+    pair = None if self_kv is None else (self_kv[0].unsqueeze(1), self_kv[1].unsqueeze(1))
+    return _attend(q.unsqueeze(1), keys, values, mask, pair, mode, scale, divisor).squeeze(1)
 
 
 def _by_request(tensor: torch.Tensor, b: int) -> torch.Tensor:

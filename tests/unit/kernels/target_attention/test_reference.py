@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from kernels.target_attention.reference import MODES, target_attention
+from kernels.target_attention.reference import MODES, copied, target_attention
 from kernels.target_attention.roofline import TargetAttentionWork
 from tests.unit.kernels.close import assert_close
 from tests.unit.kernels.target_attention.attend import Given, exact, given
@@ -42,6 +42,27 @@ def test_equal_histories_are_one_batch(counts: list[int], mode: str) -> None:
     expected = exact(x, mode, 1.0 if mode == "softmax" else 3.0)
     for max_candidates in (None, max(counts)):
         assert_close(run(x, mode, max_candidates), expected, 1e-12)
+
+
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("counts", [[5, 0, 3], [0, 0, 2], [1] * 3], ids=str)
+def test_copies_of_the_keys_give_the_same(counts: list[int], mode: str, own: bool) -> None:
+    x = replace(given(counts, [6, 6, 6], torch.float64, CPU, mask=True, own=own), kv_offsets=None)
+    divisor = 1.0 if mode == "softmax" else 3.0
+    out = copied(x.q, x.k, x.v, x.user_offsets, x.kv_mask, x.self_kv, mode, None, divisor)
+    assert_close(out, exact(x, mode, divisor), 1e-12)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_on_a_gpu_it_is_captured_without_a_word_of_the_host() -> None:
+    x = replace(given([5, 0, 3], [6, 6, 6], torch.float32, torch.device("cuda"), mask=True), kv_offsets=None)
+    expected = run(x, "softmax")
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        out = run(x, "softmax")
+    graph.replay()
+    torch.testing.assert_close(out, expected)
 
 
 @pytest.mark.parametrize("own", [False, True])
