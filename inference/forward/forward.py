@@ -6,6 +6,7 @@ only wait is for the results. On a CPU the same code runs without the capture.
 """
 
 import copy
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -17,6 +18,9 @@ from inference.models.ranker import Ranker
 from inference.protocol import RankInputs, RankOutputs
 
 WARM_UPS = 3  # passes before a capture: libraries choose their algorithms and allocate their workspaces
+CAPTURING = (
+    threading.Lock()
+)  # one capture at a time in a process: they share a stream, and each begins by a device wait
 
 
 class Forward:
@@ -25,8 +29,8 @@ class Forward:
     def __init__(
         self, ranker: Ranker, widths: InputWidths, device: torch.device, dtype: torch.dtype = torch.float32
     ) -> None:
-        """A copy of `ranker` on `device` in `dtype`; in bfloat16, probabilities are float32 all the same."""
-        self._ranker = copy.deepcopy(ranker).to(device, dtype).eval().requires_grad_(False)
+        """A copy of `ranker` on `device`, narrowed to `dtype`."""
+        self._ranker = copy.deepcopy(ranker).to(device).narrow(dtype).eval().requires_grad_(False)
         self._widths, self._device, self._dtype = widths, device, dtype
         self._passes: dict[Bucket, _Pass] = {}
 
@@ -77,7 +81,7 @@ class _Pass:
             self._replay = captured(lambda: forward.probabilities(inputs))
         else:
             self._replay = lambda: forward.probabilities(inputs)
-        self._results = torch.zeros(2, bucket.candidates, pin_memory=capture)
+        self._results = torch.zeros(2, bucket.candidates, pin_memory=inputs.cand.is_cuda)
 
     def run(self, inputs: RankInputs) -> torch.Tensor:
         """[2, candidates of the bucket] on the host; the caller's copy."""
@@ -90,7 +94,15 @@ class _Pass:
 
 
 def captured(compute: Callable[[], torch.Tensor]) -> Callable[[], torch.Tensor]:
-    """`compute` as a CUDA graph over the tensors that it reads now; the result is always the same tensor."""
+    """`compute` as a CUDA graph over the tensors that it reads now; the result is always the same tensor.
+
+    From any thread, also while others score: a capture waits for the one under way in another thread.
+    """
+    with CAPTURING:
+        return _captured(compute)
+
+
+def _captured(compute: Callable[[], torch.Tensor]) -> Callable[[], torch.Tensor]:
     side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):

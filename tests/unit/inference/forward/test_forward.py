@@ -1,5 +1,7 @@
 """Padding to a bucket changes no probability; on a GPU neither does the graph."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
@@ -53,6 +55,21 @@ def test_bfloat16_gives_nearly_the_same_probabilities(ranker: Ranker) -> None:
     got = Forward(ranker, WIDTHS, DEVICE, torch.bfloat16).score(inputs)
     assert got.p_click.dtype is torch.float32
     torch.testing.assert_close(got.p_click, expected.p_click, rtol=0, atol=0.05)
+
+
+def test_bfloat16_makes_no_candidates_tie(ranker: Ranker) -> None:
+    p_click = Forward(ranker, WIDTHS, DEVICE, torch.bfloat16).score(batch([400])).p_click
+    apart = [p for p in p_click.tolist() if p < 0.99]  # near 1 float32 has few numbers, too
+    assert len(set(apart)) > 0.95 * len(apart) > 0
+
+
+@pytest.mark.skipif(DEVICE.type == "cpu", reason="needs a CUDA GPU")
+def test_two_threads_capture_at_once(ranker: Ranker) -> None:
+    forwards = [Forward(ranker, WIDTHS, DEVICE) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda forward: forward.score(batch([100, 20])).p_click, forwards))
+    for p_click in found[1:]:
+        torch.testing.assert_close(p_click, found[0])
 
 
 def test_the_ranker_that_was_handed_over_stays_as_it_was(ranker: Ranker) -> None:
