@@ -9,7 +9,8 @@ def bucket_means(b: torch.Tensor, v: torch.Tensor, kv_offsets: torch.Tensor, gro
     """The user's half: for every group of bits and every pattern of it, the mean of the behaviours that have it.
 
     `b` [T, W] int32 signatures, `v` [T, D] floating, `kv_offsets` [B + 1] int32, `group_bits` a divisor of 32 W, at
-    most 16 -> [B, groups, 2 ** group_bits, D], zeros where nothing fell. It depends on no candidate.
+    most 16 -> [B, groups, 2 ** group_bits, D] of v's dtype, added and counted in float32 at least, zeros where nothing
+    fell. It depends on no candidate.
     """
     bucket = group_index(b, group_bits)  # [T, G]
     num_users, groups = kv_offsets.shape[0] - 1, bucket.shape[1]
@@ -17,11 +18,13 @@ def bucket_means(b: torch.Tensor, v: torch.Tensor, kv_offsets: torch.Tensor, gro
     user = torch.searchsorted(kv_offsets, place, right=True) - 1
     cell = (user[:, None] * groups + torch.arange(groups, device=b.device)) * (1 << group_bits) + bucket  # [T, G]
     cells = num_users * groups << group_bits
-    sums = v.new_zeros((cells, v.shape[1]))
+    wide = v.to(torch.promote_types(v.dtype, torch.float32))  # in bfloat16 a count would stop at 256
+    sums = wide.new_zeros((cells, v.shape[1]))
     for group in range(groups):  # together they would copy v once per group
-        sums.index_add_(0, cell[:, group], v)
-    counts = v.new_zeros(cells).index_add(0, cell.flatten(), v.new_ones(cell.numel()))
-    return (sums / counts.clamp_min(1)[:, None]).view(num_users, groups, 1 << group_bits, v.shape[1])
+        sums.index_add_(0, cell[:, group], wide)
+    counts = wide.new_zeros(cells).index_add(0, cell.flatten(), wide.new_ones(cell.numel()))
+    means = sums / counts.clamp_min(1)[:, None]
+    return means.view(num_users, groups, 1 << group_bits, v.shape[1]).to(v.dtype)
 
 
 def sdim_pool(a: torch.Tensor, means: torch.Tensor, cand_to_user: torch.Tensor) -> torch.Tensor:

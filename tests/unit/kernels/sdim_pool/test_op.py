@@ -25,6 +25,13 @@ def test_it_is_the_mean_over_the_groups_of_the_mean_over_collisions(
         torch.testing.assert_close(out[row], expected / (32 // group_bits))
 
 
+def test_a_bucket_of_many_is_their_mean_in_sixteen_bits_too(device: torch.device) -> None:
+    b = torch.zeros(3000, 1, dtype=torch.int32, device=device)  # all in one bucket of every group
+    v = torch.full((3000, 2), 3.0, dtype=torch.bfloat16, device=device)
+    offsets = torch.tensor([0, 3000], dtype=torch.int32, device=device)
+    assert bool((bucket_means(b, v, offsets, 4)[0, :, 0] == 3.0).all())
+
+
 def test_a_group_that_does_not_divide_the_signature_is_named() -> None:
     with pytest.raises(ValueError, match="group_bits is 3; allowed are divisors of 32 up to 16"):
         group_index(torch.zeros(2, 1, dtype=torch.int32), 3)
