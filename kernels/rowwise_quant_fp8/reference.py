@@ -26,8 +26,9 @@ def rowwise_quant_fp8(
 def scaled(y: torch.Tensor, largest: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """`y` as multiples of the scale that makes `largest` the largest e4m3 number, and that scale."""
     largest = largest.clamp(min=LEAST)
+    top = torch.full_like(largest, E4M3_MAX)  # a GPU divides by a Python number as by its inverse: other bits
     # Clamped before the cast: PyTorch's own saturates in some versions only.
-    return (y * (E4M3_MAX / largest)).clamp(-E4M3_MAX, E4M3_MAX), largest / E4M3_MAX
+    return (y * (top / largest)).clamp(-E4M3_MAX, E4M3_MAX), largest / top
 
 
 def before(x: torch.Tensor, pre: str) -> torch.Tensor:
