@@ -18,7 +18,7 @@ class KernelError:
 
 
 def kernel_error(found: torch.Tensor, exact: torch.Tensor) -> KernelError:
-    """Of two tensors of one shape; an exact zero counts in `mere` by its own error alone where it is not zero."""
+    """Of two tensors of one shape. Exact zeros do not count in `mere`; where all are zeros it is `frobenius`."""
     found, exact = found.double(), exact.double()
     difference = (found - exact).abs()
     norm = float(exact.norm())
