@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-MULTIPROCESSORS = 132  # of an H100 or H200
+from kernels.hopper import ENOUGH_PROGRAMS
+
 GROUP_ROWS = 8  # tiles of so many row blocks run together and find their weights in L2
 FINISH_ROWS, FINISH_OUTPUTS = 16, 128  # the pass over the library's product
 FP8_PROMOTE = 128  # QGMMA keeps about 14 bits of a sum: after so many products it goes to a float32 one
@@ -42,4 +43,4 @@ def config_for(n: int, h: int, itemsize: int, block: int | None = None) -> Confi
         return FP32_CONFIG
     small, wide = (FP8_CONFIGS if itemsize == 1 else CONFIGS).values()
     tiles = -(-n // wide.rows) * -(-h // wide.outputs)
-    return wide if tiles >= 2 * MULTIPROCESSORS else small
+    return wide if tiles >= ENOUGH_PROGRAMS else small

@@ -8,8 +8,9 @@ import triton.language as tl
 
 from kernels.compile_case import CompileCase
 from kernels.grouped_linear.packed import PackedLinears
+from kernels.hopper import ENOUGH_PROGRAMS
 
-PROGRAMS = 264  # two for each multiprocessor of a Hopper GPU
+PROGRAMS = ENOUGH_PROGRAMS
 VECTOR = 16  # where all widths are multiples of it, a load or store of eight bf16 never crosses a group
 
 

@@ -7,8 +7,7 @@ import triton
 import triton.language as tl
 
 from kernels.compile_case import CompileCase
-
-ENOUGH_PROGRAMS = 264  # two for each multiprocessor of a Hopper GPU
+from kernels.hopper import ENOUGH_PROGRAMS
 
 
 @dataclass(frozen=True, slots=True)

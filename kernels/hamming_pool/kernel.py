@@ -7,7 +7,8 @@ import triton
 import triton.language as tl
 
 from kernels.compile_case import CompileCase
-from kernels.hamming_hist.kernel import ENOUGH_PROGRAMS, distance_tile, history_share
+from kernels.hamming_hist.kernel import distance_tile, history_share
+from kernels.hopper import ENOUGH_PROGRAMS
 
 
 @dataclass(frozen=True, slots=True)

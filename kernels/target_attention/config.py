@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from math import ceil
 
-MULTIPROCESSORS = 132  # of an H100 or H200
+from kernels.hopper import ENOUGH_PROGRAMS
+
 MAX_SPLITS = 32
 
 
@@ -50,4 +51,4 @@ def splits_for(candidates: int, requests: int, heads: int, keys: int, config: Co
     """
     tiles = (candidates // config.rows + requests) * heads
     blocks = ceil(ceil(keys / max(requests, 1)) / config.keys)
-    return max(1, min(ceil(2 * MULTIPROCESSORS / max(tiles, 1)), blocks // 2, MAX_SPLITS))
+    return max(1, min(ceil(ENOUGH_PROGRAMS / max(tiles, 1)), blocks // 2, MAX_SPLITS))

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil
 
+from kernels.hopper import ENOUGH_PROGRAMS
+
 LIBRARY_ROWS = 128  # query rows of one tile in the library's kernels
-ENOUGH_TILES = 264  # two for each of a Hopper GPU's 132 multiprocessors: below it they idle unless keys are split
 
 
 class Form(StrEnum):
@@ -38,7 +39,7 @@ def form_for(call: Call, has_varlen: bool) -> Form:
     longest = call.candidates if call.requests == 1 else call.max_candidates
     if not call.plain or longest is None:
         return Form.TRITON
-    if ceil(call.candidates / LIBRARY_ROWS) * call.heads < ENOUGH_TILES:
+    if ceil(call.candidates / LIBRARY_ROWS) * call.heads < ENOUGH_PROGRAMS:  # they idle unless keys are split
         return Form.TRITON
     if not call.ragged and call.requests * longest == call.candidates:
         return Form.SDPA
