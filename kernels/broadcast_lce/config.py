@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-MULTIPROCESSORS = 132  # of an H100 or H200
+from kernels.hopper import ENOUGH_PROGRAMS
+
+MAX_COLUMNS = 2**31 - 256  # of all candidates side by side: they, and a tile that reaches over the end, have 32 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,7 @@ class Config:
 
 
 CONFIGS = {
-    "small": Config(64, 64, 64, 4, 4),  # few candidates: enough programs for 132 multiprocessors
+    "small": Config(64, 64, 64, 4, 4),  # few candidates: enough programs for all multiprocessors
     "flat": Config(64, 128, 64, 4, 4),  # few outputs: a taller tile would compute rows that nobody asked for
     "wide": Config(128, 128, 64, 8, 4),
 }
@@ -38,5 +40,5 @@ def config_for(n: int, m: int, d: int, itemsize: int) -> Config:
     if itemsize == 4:
         return FP32_CONFIG
     best = CONFIGS["flat" if m <= 64 else "wide"]
-    enough = -(-m // best.rows) * -(-(n * d) // best.features) >= 2 * MULTIPROCESSORS
+    enough = -(-m // best.rows) * -(-(n * d) // best.features) >= ENOUGH_PROGRAMS
     return best if enough else CONFIGS["small"]

@@ -5,7 +5,7 @@ import triton
 import triton.language as tl
 from triton.tools.tensor_descriptor import TensorDescriptor
 
-from kernels.broadcast_lce.config import CONFIGS, FP32_CONFIG, TRIALS, Config, config_for
+from kernels.broadcast_lce.config import CONFIGS, FP32_CONFIG, MAX_COLUMNS, TRIALS, Config, config_for
 from kernels.compile_case import CompileCase
 
 
@@ -58,7 +58,7 @@ def broadcast_lce_triton(
     assert x.stride(2) == weight.stride(1) == request.stride(2) == cand_to_user.stride(0) == 1
     assert weight.shape[0] >= m
     assert weight.shape[1] >= k
-    assert n * d < 2**31
+    assert n * d <= MAX_COLUMNS
     out = torch.empty((n, m, d), dtype=x.dtype, device=x.device)
     if out.numel() == 0:
         return out

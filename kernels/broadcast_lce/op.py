@@ -4,6 +4,7 @@ import torch
 
 from kernels.backend import use_triton
 from kernels.broadcast_lce import reference
+from kernels.broadcast_lce.config import MAX_COLUMNS
 from kernels.checks import FLOATS, check_tensor
 
 
@@ -33,7 +34,7 @@ def broadcast_lce(
     if n > 0 and b == 0:
         raise ValueError(f"request has no rows; {n} candidates ask for one")
     # The library has no product that adds a gathered matrix: baddbmm would first write [N, M, d] of them.
-    if use_triton(x, weight, request):
+    if n * d <= MAX_COLUMNS and use_triton(x, weight, request):
         from kernels.broadcast_lce.kernel import broadcast_lce_triton
 
         return broadcast_lce_triton(x, weight, request, cand_to_user)
