@@ -4,13 +4,14 @@ Side by side they are rows of one tile X, and `X (X^T Y)` becomes `(X X^T) Y` wi
 candidates set to zero: full matrix instructions for blocks of 4 to 32 rows that would fill a fraction of one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import triton
 import triton.language as tl
 
 from kernels.compile_case import CompileCase
+from kernels.hopper import ENOUGH_PROGRAMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ def packed_config_for(n: int, nc: int) -> Config | None:
     if nc > 32:
         return None
     tall = PACKED["packed-tall"]
-    return tall if triton.cdiv(n, tall.rows // nc) >= 264 else PACKED["packed"]  # two for every multiprocessor
+    return tall if triton.cdiv(n, tall.rows // nc) >= ENOUGH_PROGRAMS else PACKED["packed"]
 
 
 def single_config_for(nc: int) -> Config:
@@ -176,9 +177,14 @@ def _rank(k: int) -> int:
 
 
 def compile_cases() -> list[CompileCase]:
-    """Every shipped configuration in bf16, at the widths of the benchmark grid."""
+    """Every shipped configuration in bf16, at the widths of the benchmark grid and the largest that the op takes."""
     return [
         *(_packed_case(name, 64, 16) for name in PACKED),
+        *(replace(_packed_case(name, 128, 64), name=f"bf16-{name}-largest") for name in PACKED),
+        *(
+            replace(_single_case("single", 128, 64, both), name=f"bf16-single-{'both-' if both else ''}largest")
+            for both in (False, True)
+        ),
         *(_single_case(name, *size, both) for name, size in SIZES.items() for both in (False, True)),
     ]
 

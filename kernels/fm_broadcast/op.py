@@ -6,7 +6,7 @@ from kernels.backend import use_triton
 from kernels.checks import FLOATS, check_tensor
 from kernels.fm_broadcast import reference
 
-MAX_ROWS, MAX_WIDTH, MAX_RANK = 128, 256, 128  # what one multiprocessor holds of a candidate
+MAX_ROWS, MAX_WIDTH, MAX_RANK = 128, 128, 64  # of a candidate in 16 bits: beyond them registers spill
 
 
 def fm_broadcast(c: torch.Tensor, y_c: torch.Tensor, t: torch.Tensor, cand_to_user: torch.Tensor) -> torch.Tensor:
@@ -57,5 +57,5 @@ def _check(c: torch.Tensor, y_c: torch.Tensor, t: torch.Tensor, cand_to_user: to
 
 
 def _fits(c: torch.Tensor, t: torch.Tensor) -> bool:
-    """Larger ones hold enough arithmetic for the library's products."""
-    return c.shape[1] <= MAX_ROWS and c.shape[2] <= MAX_WIDTH and t.shape[2] <= MAX_RANK
+    """Larger ones hold enough arithmetic for the library's products, and float32 has no matrix units."""
+    return c.element_size() == 2 and c.shape[1] <= MAX_ROWS and c.shape[2] <= MAX_WIDTH and t.shape[2] <= MAX_RANK

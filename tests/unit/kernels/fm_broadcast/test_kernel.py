@@ -69,8 +69,9 @@ def test_it_is_the_factorisation_machine_over_all_embeddings(device: torch.devic
 
 @pytest.mark.parametrize("nc", [1, 20, 33, 65, 129])
 def test_every_number_of_rows_has_a_shipped_form(nc: int, device: torch.device) -> None:
-    c, y_c, u, _, t, index = inputs([2, 3], nc, 24, 9, torch.float32, device)
-    assert_close(fm_broadcast(c, y_c, t, index), exact(c, y_c, u, t, index)[:, -nc:])
+    for dtype in (torch.float32, torch.bfloat16):
+        c, y_c, u, _, t, index = inputs([2, 3], nc, 24, 9, dtype, device)
+        assert_close(fm_broadcast(c, y_c, t, index), exact(c, y_c, u, t, index)[:, -nc:])
 
 
 def test_strided_embeddings_are_read_where_they_lie(device: torch.device) -> None:
