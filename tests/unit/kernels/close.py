@@ -2,17 +2,10 @@
 
 import torch
 
+from benchmarks.kernels.gate import relative_error
+
 # Relative Frobenius error: float32 as IEEE; the shorter ones are what rounding the output alone costs, twice.
 TOLERANCE = {torch.float32: 2e-6, torch.float16: 1e-3, torch.bfloat16: 5e-3}
-
-
-def relative_error(out: torch.Tensor, expected: torch.Tensor) -> float:
-    """`|out - expected| / |expected|`; infinite where anything is NaN, 0 for two empty tensors."""
-    out, expected = out.double().cpu(), expected.double().cpu()
-    if out.shape != expected.shape or not bool(torch.isfinite(out).all()):
-        return float("inf")
-    scale = expected.norm()
-    return float((out - expected).norm() / scale) if scale else float(out.norm())
 
 
 def assert_close(out: torch.Tensor, expected: torch.Tensor, tolerance: float | None = None) -> None:

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from benchmarks.kernels.gate import relative_error
 from kernels.rowwise_quant_fp8 import reference
 from kernels.rowwise_quant_fp8.kernel import MAX_WIDTH, Config, config_for, rowwise_quant_fp8_triton
 from kernels.rowwise_quant_fp8.op import rowwise_quant_fp8
-from tests.unit.kernels.close import relative_error
 
 FLOATS = (torch.float32, torch.float16, torch.bfloat16)
 SHAPES = [(1, 1), (5, 7), (17, 64), (3, 300)]

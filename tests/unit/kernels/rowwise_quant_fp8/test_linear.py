@@ -3,10 +3,11 @@
 import pytest
 import torch
 
+from benchmarks.kernels.gate import relative_error
 from kernels.rowwise_quant_fp8.linear import RECIPES, Fp8Weight, fp8_linear, tensorwise_quant_fp8
 from kernels.rowwise_quant_fp8.op import rowwise_quant_fp8
 from kernels.rowwise_quant_fp8.reference import before
-from tests.unit.kernels.close import assert_close, relative_error
+from tests.unit.kernels.close import assert_close
 
 SUMMED = 2e-3  # what accumulation may change, where the e4m3 numbers are the same
 
