@@ -11,7 +11,7 @@ import torch
 from benchmarks.kernels import report
 from benchmarks.kernels.case import Case
 from benchmarks.kernels.ceilings import measure_ceilings
-from benchmarks.kernels.measure import GateFailed, forget, measure, passes
+from benchmarks.kernels.measure import forget, measure, passes
 from benchmarks.kernels.plot import draw
 from benchmarks.kernels.registry import op_cases, op_names
 from benchmarks.kernels.results import FOLDER, Machine, merge_rows, read_rows, this_machine
@@ -28,7 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.add_argument("ops", nargs="*", metavar="OP", help=f"default all: {', '.join(op_names())}")
         command.add_argument("--out", type=Path, default=FOLDER, help="folder of the CSV (default %(default)s)")
         command.add_argument("--seconds", type=float, default=float("inf"), help="stop before a case begins later")
-        command.add_argument("--resume", action="store_true", help="leave out what the CSV has already")
+        command.add_argument(
+            "--resume", action="store_true", help="leave out what the CSV has of today, this machine and these versions"
+        )
     line = "write the tables of kernels/README.md and the plot beside it from the CSV files"
     commands.add_parser("report", help=line, description=line)
     args = parser.parse_args(argv)
@@ -53,7 +55,7 @@ def run(device: torch.device, ops: Sequence[str], path: Path, seconds: float, re
     # torch.compile last of all: it takes longest, and a run that is cut short has everything else.
     todo.sort(key=lambda pair: len(pair[1].providers) == 2 and "torch.compile" in pair[1].providers)
     if resume:
-        have = {row.key for row in read_rows(path)}
+        have = {row.key for row in read_rows(path) if row.measured_on == machine}
         todo = [(op, part) for op, part in todo if not _keys(part) <= have]
     ceilings = {dtype: measure_ceilings(device, dtype) for dtype in {part.dtype for _, part in todo}}
     for dtype, found in ceilings.items():
@@ -71,7 +73,7 @@ def _one(
 ) -> bool:
     try:
         rows = measure(case, device, ceilings, machine)
-    except (GateFailed, RuntimeError) as error:  # one case that fails leaves the others to be measured
+    except Exception as error:  # whatever a compiler or a GPU raises, the other cases are measured
         say(f"{case.op} {case.shape}: {type(error).__name__}: {str(error)[:300]}")
         return False
     finally:

@@ -41,11 +41,14 @@ def measure(case: Case, device: torch.device, ceilings: Ceilings, machine: Machi
 
 
 def passes(case: Case) -> Iterator[Case]:
-    """The case without torch.compile, then torch.compile beside ours: compiling takes long and may be cut off."""
-    without = {name: provider for name, provider in case.providers.items() if name != COMPILED}
-    yield replace(case, providers=without)
-    if COMPILED in case.providers:
-        yield replace(case, providers={name: case.providers[name] for name in (OURS, COMPILED)})
+    """Ours beside its baselines, then beside its other forms, one of which may fail, then beside torch.compile, which
+    takes long and may be cut off."""
+    tried = [name for name in case.providers if name.startswith(f"{OURS}, ")]
+    compiled = [name for name in case.providers if name == COMPILED]
+    apart = {*tried, *compiled}
+    yield replace(case, providers={name: p for name, p in case.providers.items() if name not in apart})
+    for names in filter(None, (tried, compiled)):
+        yield replace(case, providers={name: case.providers[name] for name in (OURS, *names)})
 
 
 def hash_of(case: Case) -> int:

@@ -13,6 +13,16 @@ FOLDER = Path(__file__).parent / "results"
 
 
 @dataclass(frozen=True, slots=True)
+class Machine:
+    """What a row was measured on."""
+
+    machine: str
+    torch: str
+    triton: str
+    date: str
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One provider at one shape. `times_ours` is its time over ours in the same turn, the median over the turns."""
 
@@ -36,15 +46,9 @@ class Row:
     def key(self) -> tuple[str, str, str, str]:
         return self.op, self.shape, self.dtype, self.provider
 
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """What a row was measured on."""
-
-    machine: str
-    torch: str
-    triton: str
-    date: str
+    @property
+    def measured_on(self) -> Machine:
+        return Machine(self.machine, self.torch, self.triton, self.date)
 
 
 def this_machine(device: torch.device) -> Machine:
