@@ -21,6 +21,11 @@ class Bucket:
             raise ValueError(f"a bucket of {self.candidates} candidates of {self.requests} requests holds nothing")
 
 
+def all_buckets() -> list[Bucket]:
+    """Every bucket there is, the smallest first."""
+    return [Bucket(candidates, requests) for candidates in CANDIDATES for requests in REQUESTS]
+
+
 def bucket_for(num_candidates: int, num_requests: int) -> Bucket | None:
     """The smallest bucket that holds the batch, None if it is larger than all: such a batch runs as it is."""
     candidates = next((size for size in CANDIDATES if size >= num_candidates), None)

@@ -7,7 +7,7 @@ only wait is for the results. On a CPU the same code runs without the capture.
 
 import copy
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -17,10 +17,10 @@ from inference.forward.buckets import Bucket, bucket_for, exact_bucket
 from inference.models.ranker import Ranker
 from inference.protocol import RankInputs, RankOutputs
 
+Memory = tuple[int, int]  # of graphs: PyTorch's handle of a pool
+
 WARM_UPS = 3  # passes before a capture: libraries choose their algorithms and allocate their workspaces
-CAPTURING = (
-    threading.Lock()
-)  # one capture at a time in a process: they share a stream, and each begins by a device wait
+CAPTURING = threading.Lock()  # PyTorch allows one capture at a time in a process
 
 
 class Forward:
@@ -34,17 +34,18 @@ class Forward:
         self._widths, self._device, self._dtype = widths, device, dtype
         self._passes: dict[Bucket, _Pass] = {}
 
-    def warm_up(self, buckets: list[Bucket]) -> None:
-        """Capture these before the first request needs them."""
+    def prepare(self, buckets: Sequence[Bucket]) -> None:
+        """Capture these: takes seconds, so before the first request and never in one."""
+        memory = torch.cuda.graph_pool_handle() if self._device.type == "cuda" else None
         for bucket in buckets:
-            self._pass_of(bucket)
+            self._passes[bucket] = _Pass(self, bucket, memory)
 
     def score(self, inputs: RankInputs) -> RankOutputs:
         """Probabilities [N] float32 on the CPU of a batch on the CPU."""
         n, b = inputs.num_candidates, inputs.num_requests
         bucket = bucket_for(n, b)
-        # Larger than all buckets: padded to itself and not kept, for a graph is worth its capture only when replayed.
-        one = _Pass(self, exact_bucket(n, b), capture=False) if bucket is None else self._pass_of(bucket)
+        prepared = None if bucket is None else self._passes.get(bucket)
+        one = prepared or _Pass(self, exact_bucket(n, b))  # of a size that nobody prepared: as it is, not captured
         p_click, p_conversion = one.run(inputs)[:, :n]
         return RankOutputs(p_click, p_conversion)
 
@@ -53,11 +54,6 @@ class Forward:
         with torch.inference_mode():
             outputs = self._ranker.score(_cast(inputs, self._dtype))
             return torch.stack([outputs.p_click, outputs.p_conversion]).float()
-
-    def _pass_of(self, bucket: Bucket) -> "_Pass":
-        if bucket not in self._passes:
-            self._passes[bucket] = _Pass(self, bucket, capture=self._device.type == "cuda")
-        return self._passes[bucket]
 
     def arena(self, bucket: Bucket) -> Arena:
         """New inputs of a bucket on this device."""
@@ -73,14 +69,15 @@ def _cast(inputs: RankInputs, dtype: torch.dtype) -> RankInputs:
 class _Pass:
     """One bucket: its arena, the captured pass over it, and where its results come to."""
 
-    def __init__(self, forward: Forward, bucket: Bucket, *, capture: bool) -> None:
+    def __init__(self, forward: Forward, bucket: Bucket, memory: Memory | None = None) -> None:
+        """Captured where there is `memory` to capture in; passes that share it never run at the same time."""
         self._arena = forward.arena(bucket)
         inputs = self._arena.inputs
-        self._replay: Callable[[], torch.Tensor]
-        if capture:
-            self._replay = captured(lambda: forward.probabilities(inputs))
-        else:
-            self._replay = lambda: forward.probabilities(inputs)
+
+        def compute() -> torch.Tensor:
+            return forward.probabilities(inputs)
+
+        self._replay = compute if memory is None else captured(compute, memory)
         self._results = torch.zeros(2, bucket.candidates, pin_memory=inputs.cand.is_cuda)
 
     def run(self, inputs: RankInputs) -> torch.Tensor:
@@ -93,16 +90,16 @@ class _Pass:
         return self._results.clone()
 
 
-def captured(compute: Callable[[], torch.Tensor]) -> Callable[[], torch.Tensor]:
+def captured(compute: Callable[[], torch.Tensor], memory: Memory) -> Callable[[], torch.Tensor]:
     """`compute` as a CUDA graph over the tensors that it reads now; the result is always the same tensor.
 
     From any thread, also while others score: a capture waits for the one under way in another thread.
     """
     with CAPTURING:
-        return _captured(compute)
+        return _captured(compute, memory)
 
 
-def _captured(compute: Callable[[], torch.Tensor]) -> Callable[[], torch.Tensor]:
+def _captured(compute: Callable[[], torch.Tensor], memory: Memory) -> Callable[[], torch.Tensor]:
     side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
@@ -110,7 +107,8 @@ def _captured(compute: Callable[[], torch.Tensor]) -> Callable[[], torch.Tensor]
             compute()
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # another thread may be scoring meanwhile
+    # Another thread may be scoring meanwhile.
+    with torch.cuda.graph(graph, pool=memory, capture_error_mode="thread_local"):  # type: ignore[arg-type]
         result = compute()
 
     def replay() -> torch.Tensor:

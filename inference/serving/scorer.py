@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 import torch
 
 from inference.forward.arena import InputWidths
+from inference.forward.buckets import Bucket, all_buckets
 from inference.forward.forward import Forward
 from inference.protocol import RankInputs, RankOutputs
 from inference.release import Release
@@ -31,7 +32,9 @@ def scorer_on(device: str) -> Scorer:
     has_gpu = torch.cuda.is_available()
     if device == "cuda" and not has_gpu:
         raise ValueError("device is 'cuda', and PyTorch sees no GPU here; 'auto' takes one where there is one")
-    return DeviceScorer(torch.device("cuda"), torch.bfloat16) if has_gpu and device != "cpu" else CpuScorer()
+    if not has_gpu or device == "cpu":
+        return CpuScorer()
+    return DeviceScorer(torch.device("cuda"), torch.bfloat16, all_buckets())
 
 
 class CpuScorer:
@@ -46,10 +49,10 @@ class CpuScorer:
 class DeviceScorer:
     """A forward pass of its own for every release and variant; it goes when its release goes."""
 
-    warm_up = tuple((size, requests) for size in (100, 250, 500, 1000, 2000) for requests in (1, 2))  # each a bucket
+    warm_up = ((1, 1),)  # the first batch of a variant prepares all buckets
 
-    def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
-        self._device, self._dtype = device, dtype
+    def __init__(self, device: torch.device, dtype: torch.dtype, buckets: Sequence[Bucket]) -> None:
+        self._device, self._dtype, self._buckets = device, dtype, buckets
         self._forwards: WeakKeyDictionary[Release, dict[str, Forward]] = WeakKeyDictionary()
 
     def score(self, release: Release, variant: str, inputs: RankInputs) -> RankOutputs:
@@ -57,5 +60,7 @@ class DeviceScorer:
         if variant not in forwards:
             sizes = release.manifest.sizes
             widths = InputWidths(sizes.user_tokens, sizes.item_width, sizes.pair_width, sizes.context_width)
-            forwards[variant] = Forward(release.bundle.ranker(variant), widths, self._device, self._dtype)
+            forward = Forward(release.bundle.ranker(variant), widths, self._device, self._dtype)
+            forward.prepare(self._buckets)
+            forwards[variant] = forward
         return forwards[variant].score(inputs)

@@ -27,32 +27,39 @@ def ranker(request: pytest.FixtureRequest) -> Ranker:
     return ranker
 
 
+def prepared(ranker: Ranker, dtype: torch.dtype = torch.float32) -> Forward:
+    """Every split above falls into one of these."""
+    forward = Forward(ranker, WIDTHS, DEVICE, dtype)
+    forward.prepare([Bucket(candidates, requests) for candidates in (128, 256) for requests in (1, 4, 16)])
+    return forward
+
+
 @pytest.mark.parametrize("counts", SPLITS, ids=str)
 def test_a_padded_batch_scores_as_it_does_alone(ranker: Ranker, counts: list[int]) -> None:
-    forward, inputs = Forward(ranker, WIDTHS, DEVICE), batch(counts)
+    forward, inputs = prepared(ranker), batch(counts)
     with torch.inference_mode():
         expected = ranker.score(inputs)
     for _ in range(2):  # the second time finds the arena as the first left it
         forward.score(batch([90, 10], seed=3))
+        forward.score(batch([200], seed=4))
         got = forward.score(inputs)
         torch.testing.assert_close(got.p_click, expected.p_click, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(got.p_conversion, expected.p_conversion, rtol=1e-4, atol=1e-5)
 
 
-def test_a_batch_beyond_all_buckets_is_scored_as_well(ranker: Ranker) -> None:
-    inputs = batch([CANDIDATES[-1] + 5])
+@pytest.mark.parametrize("counts", [[CANDIDATES[-1] + 5], [300, 20]], ids=str)
+def test_a_batch_that_nobody_prepared_for_is_scored_as_well(ranker: Ranker, counts: list[int]) -> None:
+    inputs = batch(counts)
     with torch.inference_mode():
         expected = ranker.score(inputs)
-    torch.testing.assert_close(
-        Forward(ranker, WIDTHS, DEVICE).score(inputs).p_click, expected.p_click, rtol=1e-4, atol=1e-5
-    )
+    torch.testing.assert_close(prepared(ranker).score(inputs).p_click, expected.p_click, rtol=1e-4, atol=1e-5)
 
 
 def test_bfloat16_gives_nearly_the_same_probabilities(ranker: Ranker) -> None:
     inputs = batch([100, 20])
     with torch.inference_mode():
         expected = ranker.score(inputs)
-    got = Forward(ranker, WIDTHS, DEVICE, torch.bfloat16).score(inputs)
+    got = prepared(ranker, torch.bfloat16).score(inputs)
     assert got.p_click.dtype is torch.float32
     torch.testing.assert_close(got.p_click, expected.p_click, rtol=0, atol=0.05)
 
@@ -65,14 +72,12 @@ def test_bfloat16_makes_no_candidates_tie(ranker: Ranker) -> None:
 
 @pytest.mark.skipif(DEVICE.type == "cpu", reason="needs a CUDA GPU")
 def test_two_threads_capture_at_once(ranker: Ranker) -> None:
-    forwards = [Forward(ranker, WIDTHS, DEVICE) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda forward: forward.score(batch([100, 20])).p_click, forwards))
+        found = list(pool.map(lambda _: prepared(ranker).score(batch([100, 20])).p_click, range(4)))
     for p_click in found[1:]:
         torch.testing.assert_close(p_click, found[0])
 
 
 def test_the_ranker_that_was_handed_over_stays_as_it_was(ranker: Ranker) -> None:
-    forward = Forward(ranker, WIDTHS, DEVICE, torch.bfloat16)
-    forward.warm_up([Bucket(128, 1)])
+    prepared(ranker, torch.bfloat16)
     assert {parameter.dtype for parameter in ranker.parameters()} == {torch.float32}

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from cache.row import stamped
 from cache.store import Hydrated
+from inference.forward.buckets import Bucket
 from inference.item_row import ItemState, encode_item_rows
 from inference.pair_row import encode_pair_rows
 from inference.protocol import RankInputs, Tier
@@ -25,7 +26,8 @@ from tests.unit.inference.serving.world import publish
 
 NOW_MS = 1_800_000_000_000
 # Without a GPU the second runs uncaptured: its buckets, arena and casts are the same.
-SCORERS = [CpuScorer(), DeviceScorer(torch.device("cuda" if torch.cuda.is_available() else "cpu"), torch.float32)]
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+SCORERS = [CpuScorer(), DeviceScorer(DEVICE, torch.float32, [Bucket(128, 1), Bucket(128, 4)])]
 by_scorer = pytest.mark.parametrize("scorer", SCORERS, ids=["cpu", "device"])
 
 
