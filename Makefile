@@ -58,8 +58,8 @@ check: $(STAMP) ## lint, types, layers, container and rule files
 	$(BIN)/python -m tests.tools rules
 
 test: $(STAMP) ## every test, against a real Kafka and a real Valkey
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/unit --numprocesses auto
-	$(BIN)/python -m pytest --ignore tests/unit
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --ignore tests/integration/test_readme.py
+	$(BIN)/python -m pytest tests/integration/test_readme.py
 
 bench: $(STAMP) ## the figures of docs/figures.md, measured on this machine (half an hour)
 	$(BIN)/python -m benchmarks ranker-overhead
@@ -68,7 +68,7 @@ bench: $(STAMP) ## the figures of docs/figures.md, measured on this machine (hal
 	$(BIN)/python -m benchmarks kills --events 100000
 
 bench-kernels: $(STAMP) ## every op beside its baselines on this machine's CPU, and the tables of kernels/README.md
-	$(BIN)/python -m benchmarks.kernels cpu
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.kernels cpu  # one thread: two on a shared machine wait for each other
 	$(BIN)/python -m benchmarks.kernels report
 
 # On a machine with a GPU and no more than torch, Triton, numpy and pytest: GPU_PYTHON=python3 make test-gpu

@@ -21,7 +21,7 @@ class GateFailed(Exception):
 def measure(case: Case, device: torch.device, ceilings: Ceilings, machine: Machine) -> list[Row]:
     """Raises GateFailed, naming the provider and its error."""
     generator = torch.Generator(device).manual_seed(hash_of(case))
-    inputs = [case.inputs(generator, device) for _ in range(num_input_sets(case.work.bytes_moved))]
+    inputs = [case.inputs(generator, device) for _ in range(num_input_sets(case.work.bytes_moved, device.type))]
     found = errors(case, inputs[0])
     for name, error in found.items():
         if error > case.tolerance:

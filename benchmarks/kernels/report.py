@@ -13,7 +13,7 @@ from inference.models.ranker_work import RankerWork
 
 README = Path(__file__).parents[2] / "kernels" / "README.md"
 NOT_MEASURED = "not measured"
-COMMANDS = {"cpu": "python -m benchmarks.kernels cpu", "gpu": "python -m benchmarks.kernels gpu"}
+COMMANDS = {"cpu": "OMP_NUM_THREADS=1 python -m benchmarks.kernels cpu", "gpu": "benchmarks/kernels/gpu.sh"}
 FIRST = (EXPANDED, DECOMPOSED, COMPILED)
 FORWARD = "ranker_forward"
 DATASHEET_BF16 = {"NVIDIA H200": 989e12, "NVIDIA H100 80GB HBM3": 989e12}  # dense, operations a second

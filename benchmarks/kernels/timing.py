@@ -11,10 +11,10 @@ from benchmarks.kernels.case import Inputs
 
 Provider = Callable[..., object]
 
-ROUNDS = 9
+ROUNDS, FEW_ROUNDS, LONG_S = 9, 3, 0.5  # a sweep that takes so long is steady by itself
 MIN_SAMPLE_S = {"cpu": 0.02, "cuda": 0.004}  # calls are repeated until one sample takes this long
 CACHE_BYTES = 256 * 2**20  # more than any last-level cache here: input sets together exceed it
-MAX_INPUT_SETS = 32
+MAX_INPUT_SETS = {"cpu": 4, "cuda": 32}  # a processor of ours shares its cache with strangers, who empty it
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,9 @@ class Timing:
         return float(np.median(np.divide(self.samples, other.samples)))
 
 
-def num_input_sets(num_bytes: int) -> int:
-    """So many sets of inputs of that size that none is in the cache when its turn comes again."""
-    return max(1, min(MAX_INPUT_SETS, -(-CACHE_BYTES // max(num_bytes, 1))))
+def num_input_sets(num_bytes: int, kind: str) -> int:
+    """So many sets of inputs of that size that none is in the cache of a `cuda` device when its turn comes again."""
+    return max(1, min(MAX_INPUT_SETS[kind], -(-CACHE_BYTES // max(num_bytes, 1))))
 
 
 def side_by_side(
@@ -56,9 +56,10 @@ def side_by_side(
         sweeps = {name: prepare(provider, inputs) for name, provider in providers.items()}
         for sweep in sweeps.values():
             sweep()
-        counts = {name: _count(sweep, sample, "cuda" if cuda else "cpu") for name, sweep in sweeps.items()}
+        seconds = {name: min(sample(sweep, 1), sample(sweep, 1)) for name, sweep in sweeps.items()}
+        counts = {name: max(1, round(MIN_SAMPLE_S["cuda" if cuda else "cpu"] / s)) for name, s in seconds.items()}
         samples: dict[str, list[float]] = {name: [] for name in providers}
-        for turn in range(rounds):
+        for turn in range(rounds if max(seconds.values()) < LONG_S else FEW_ROUNDS):
             order = list(sweeps) if turn % 2 == 0 else list(sweeps)[::-1]
             for name in order:
                 samples[name].append(sample(sweeps[name], counts[name]) / len(inputs))
@@ -85,10 +86,6 @@ def _captured(provider: Provider, inputs: Sequence[Inputs]) -> Callable[[], None
     with torch.cuda.graph(graph):
         sweep()
     return graph.replay
-
-
-def _count(sweep: Callable[[], None], sample: Callable[[Callable[[], None], int], float], kind: str) -> int:
-    return max(1, round(MIN_SAMPLE_S[kind] / max(min(sample(sweep, 1), sample(sweep, 1)), 1e-7)))
 
 
 def _sample_cpu(sweep: Callable[[], None], count: int) -> float:

@@ -1,4 +1,4 @@
-"""The ranker's whole forward pass: the request copied to every candidate, shared, compiled, and as it is served."""
+"""The ranker's modules from inputs to logits: the request copied to every candidate, shared, compiled, and ours."""
 
 import os
 from collections.abc import Iterator

@@ -102,10 +102,10 @@ def test_a_ratio_is_taken_within_each_turn() -> None:
     assert other.ratio_to(ours) == 2.0
 
 
-def test_input_sets_together_exceed_the_caches() -> None:
-    assert num_input_sets(2**40) == 1
-    assert num_input_sets(2**26) * 2**26 >= 2**28
-    assert num_input_sets(1) == 32
+def test_input_sets_together_exceed_the_cache_of_a_gpu() -> None:
+    assert num_input_sets(2**40, "cuda") == 1
+    assert num_input_sets(2**26, "cuda") * 2**26 >= 2**28
+    assert num_input_sets(1, "cuda") > num_input_sets(1, "cpu") > 1
 
 
 def test_an_output_with_nan_or_another_shape_never_passes() -> None:
