@@ -14,8 +14,10 @@ def points(rows: Sequence[Row], provider: str) -> list[tuple[int, float]]:
     """(candidates, milliseconds) of one request through the compact model."""
     found = []
     for row in rows:
+        if (row.op, row.provider) != (OP, provider):
+            continue
         model, n, b = row.shape.split()
-        if (row.op, row.provider, model, b) == (OP, provider, MODEL, "B=1"):
+        if (model, b) == (MODEL, "B=1"):
             found.append((int(n.removeprefix("N=")), row.ms))
     return sorted(found)
 

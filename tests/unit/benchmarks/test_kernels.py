@@ -11,6 +11,7 @@ from benchmarks.kernels.ceilings import measure_ceilings
 from benchmarks.kernels.gate import relative_error
 from benchmarks.kernels.measure import GateFailed, measure
 from benchmarks.kernels.ops import broadcast_linear
+from benchmarks.kernels.plot import draw, points
 from benchmarks.kernels.registry import all_cases, op_names
 from benchmarks.kernels.results import Row, merge_rows, read_rows, this_machine
 from benchmarks.kernels.timing import Timing, num_input_sets
@@ -95,6 +96,15 @@ def test_what_was_not_measured_says_so(tmp_path: Path, monkeypatch: pytest.Monke
     assert "1.50 times" in line
     assert report.NOT_MEASURED in line
     assert report.tables("gpu").count(report.NOT_MEASURED) > 100
+
+
+def test_the_plot_has_the_points_of_one_request(tmp_path: Path) -> None:
+    forward = {"op": "ranker_forward", "provider": OURS}
+    rows = [row(), row(**forward, shape="compact N=100 B=8"), row(**forward, shape="large N=100 B=1")]
+    rows += [row(**forward, shape=f"compact N={n} B=1", ms=n / 50) for n in (500, 100)]
+    assert points(rows, OURS) == [(100, 2.0), (500, 10.0)]
+    draw(rows, tmp_path / "cost.svg")
+    assert "</svg>" in (tmp_path / "cost.svg").read_text()
 
 
 def test_a_ratio_is_taken_within_each_turn() -> None:
