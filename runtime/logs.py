@@ -5,6 +5,8 @@ import os
 import sys
 import time
 
+from runtime.environment import SettingsError
+
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -28,7 +30,7 @@ def setup(process: str) -> None:
     """Send every log line to standard error in our format; `SOLARIS_LOG_LEVEL` sets the level (default INFO)."""
     level = os.environ.get("SOLARIS_LOG_LEVEL", "INFO").upper()
     if level not in _LEVELS:
-        raise ValueError(f"SOLARIS_LOG_LEVEL={level!r} is not one of {', '.join(_LEVELS)}")
+        raise SettingsError(f"SOLARIS_LOG_LEVEL={level!r} is not one of {', '.join(_LEVELS)}")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter(process))
     logging.basicConfig(level=level, handlers=[handler], force=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.interpreter import interpret_triton
 
@@ -16,6 +17,10 @@ interpret_triton()  # before anything imports Triton; without a GPU it is the on
 
 from local.kafka import running_kafka  # noqa: E402
 from local.valkey import running_cluster, running_valkey  # noqa: E402
+
+# The same examples in every run: what fails, fails for whoever changed it. `--hypothesis-profile=default` draws others.
+settings.register_profile("reproducible", derandomize=True)
+settings.load_profile("reproducible")
 
 
 @pytest.fixture(scope="session", autouse=True)

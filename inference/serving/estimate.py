@@ -33,4 +33,4 @@ class Estimate:
             return mean_seconds * max(size / usual_size, 1.0)
         each = (self._size_seconds / self._weight - mean_size * mean_seconds) / spread
         each = min(max(each, 0.0), mean_seconds / mean_size)
-        return mean_seconds + each * (size - mean_size)
+        return max(mean_seconds + each * (size - mean_size), 0.0)  # rounding alone can bring it below

@@ -12,6 +12,8 @@ from inference.forward.forward import Forward
 from inference.protocol import RankInputs, RankOutputs
 from inference.release import Release
 from inference.serving.settings import DEVICES
+from kernels.backend import VARIABLE, Backend, chosen_backend
+from runtime.environment import SettingsError
 
 
 class Scorer(Protocol):
@@ -26,15 +28,29 @@ class Scorer(Protocol):
 
 
 def scorer_on(device: str) -> Scorer:
-    """`auto` takes a GPU if there is one. Raises ValueError for a GPU that is not there, or another word."""
+    """`auto` takes a GPU if there is one. Raises SettingsError for a GPU that is not there, or another word."""
     if device not in DEVICES:
-        raise ValueError(f"device is {device!r}; allowed are {', '.join(DEVICES)}")
+        raise SettingsError(f"SOLARIS_RANKER_DEVICE is {device!r}; allowed are {', '.join(DEVICES)}")
     has_gpu = torch.cuda.is_available()
     if device == "cuda" and not has_gpu:
-        raise ValueError("device is 'cuda', and PyTorch sees no GPU here; 'auto' takes one where there is one")
+        raise SettingsError(
+            "SOLARIS_RANKER_DEVICE is 'cuda', and PyTorch sees no GPU here; 'auto' takes one where there is one"
+        )
     if not has_gpu or device == "cpu":
         return CpuScorer()
     return DeviceScorer(torch.device("cuda"), torch.bfloat16, all_buckets())
+
+
+def check_kernels() -> None:
+    """Raise SettingsError if SOLARIS_KERNELS is no word, or asks for Triton where there is no GPU to run it."""
+    try:
+        backend = chosen_backend()
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+    if backend is Backend.TRITON and not torch.cuda.is_available():
+        raise SettingsError(
+            f"{VARIABLE} is 'triton', and PyTorch sees no GPU here; 'auto' takes one where there is one"
+        )
 
 
 class CpuScorer:

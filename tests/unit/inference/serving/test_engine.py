@@ -18,8 +18,9 @@ from inference.release import Release
 from inference.serving.engine import NotFinite, ScoreJob, score_batch, warm_up
 from inference.serving.hydration import Hydration, UserSource, decode_user, hydrate_items, nothing, user_of
 from inference.serving.inputs import ScoreInput, build_inputs
-from inference.serving.scorer import CpuScorer, DeviceScorer, Scorer, scorer_on
+from inference.serving.scorer import CpuScorer, DeviceScorer, Scorer, check_kernels, scorer_on
 from inference.user_row import encode_user_rows
+from runtime.environment import SettingsError
 from runtime.ids import ItemId
 from tests.unit.inference.releases import ITEMS, history
 from tests.unit.inference.serving.world import publish
@@ -139,6 +140,15 @@ def test_a_warm_up_scores_every_variant(scorer: Scorer, release: Release) -> Non
             scorer, [ScoreJob(release, variant, job(release, hydration(release, ["item-1"], 1)).inputs)]
         )
         assert 0 < scored.p_click[0] < 1
+
+
+@pytest.mark.parametrize("word", ["foo", "triton"])
+def test_kernels_that_cannot_run_here_are_refused_at_the_start(word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if torch.cuda.is_available() and word == "triton":
+        pytest.skip("there is a GPU here")
+    monkeypatch.setenv("SOLARIS_KERNELS", word)
+    with pytest.raises(SettingsError, match=f"SOLARIS_KERNELS is '{word}'"):
+        check_kernels()
 
 
 def test_a_gpu_that_is_not_there_is_said() -> None:
