@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from benchmarks.kernels.case import Inputs
+from kernels.graphs import capture, device_seconds
 
 Provider = Callable[..., object]
 
@@ -75,16 +76,7 @@ def _sweep(provider: Provider, inputs: Sequence[Inputs]) -> Callable[[], None]:
 
 
 def _captured(provider: Provider, inputs: Sequence[Inputs]) -> Callable[[], None]:
-    sweep = _sweep(provider, inputs)
-    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        sweep()
-        sweep()
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        sweep()
+    graph, _ = capture(_sweep(provider, inputs))
     return graph.replay
 
 
@@ -96,11 +88,8 @@ def _sample_cpu(sweep: Callable[[], None], count: int) -> float:
 
 
 def _sample_cuda(sweep: Callable[[], None], count: int) -> float:
-    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
-    torch.cuda.synchronize()
-    begin.record()
-    for _ in range(count):
-        sweep()
-    end.record()
-    torch.cuda.synchronize()
-    return float(begin.elapsed_time(end)) / 1000 / count
+    def sweeps() -> None:
+        for _ in range(count):
+            sweep()
+
+    return device_seconds(sweeps) / count

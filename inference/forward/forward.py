@@ -6,7 +6,6 @@ only wait is for the results. On a CPU the same code runs without the capture.
 """
 
 import copy
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -16,11 +15,7 @@ from inference.forward.arena import Arena, InputWidths
 from inference.forward.buckets import Bucket, bucket_for, exact_bucket
 from inference.models.ranker import Ranker
 from inference.protocol import RankInputs, RankOutputs
-
-Memory = tuple[int, int]  # of graphs: PyTorch's handle of a pool
-
-WARM_UPS = 3  # passes before a capture: libraries choose their algorithms and allocate their workspaces
-CAPTURING = threading.Lock()  # PyTorch allows one capture at a time in a process
+from kernels.graphs import Memory, capture
 
 
 class Forward:
@@ -77,7 +72,7 @@ class _Pass:
         def compute() -> torch.Tensor:
             return forward.probabilities(inputs)
 
-        self._replay = compute if memory is None else captured(compute, memory)
+        self._replay = compute if memory is None else _captured(compute, memory)
         self._results = torch.zeros(2, bucket.candidates, pin_memory=inputs.cand.is_cuda)
 
     def run(self, inputs: RankInputs) -> torch.Tensor:
@@ -90,26 +85,9 @@ class _Pass:
         return self._results.clone()
 
 
-def captured(compute: Callable[[], torch.Tensor], memory: Memory) -> Callable[[], torch.Tensor]:
-    """`compute` as a CUDA graph over the tensors that it reads now; the result is always the same tensor.
-
-    From any thread, also while others score: a capture waits for the one under way in another thread.
-    """
-    with CAPTURING:
-        return _captured(compute, memory)
-
-
 def _captured(compute: Callable[[], torch.Tensor], memory: Memory) -> Callable[[], torch.Tensor]:
-    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        for _ in range(WARM_UPS):
-            compute()
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    # Another thread may be scoring meanwhile.
-    with torch.cuda.graph(graph, pool=memory, capture_error_mode="thread_local"):  # type: ignore[arg-type]
-        result = compute()
+    """`compute` as a graph; the result is always the same tensor."""
+    graph, result = capture(compute, memory)
 
     def replay() -> torch.Tensor:
         graph.replay()

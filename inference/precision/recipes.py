@@ -36,16 +36,21 @@ class Applied(AtSites):
             return bf16_linear(x, weight, bias)
         key = (weight.data_ptr(), tuple(weight.shape))  # a part of a weight is one by itself
         if key not in self._prepared:
-            self._prepared[key] = Fp8Weight.prepare(weight, recipe.removeprefix("fp8 "))
+            self._prepared[key] = prepared(weight, recipe)
         rows = fp8_linear(x.reshape(-1, x.shape[-1]), self._prepared[key], bias)
         return rows.view(*x.shape[:-1], -1)
+
+
+def prepared(weight: torch.Tensor, recipe: str) -> Fp8Weight:
+    """`weight` [H, K] as one of FP8 multiplies it."""
+    return Fp8Weight.prepare(weight, recipe.removeprefix("fp8 "))
 
 
 def by_recipe(recipe: str, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """`x` [N, K] @ `weight` [H, K] transposed, by one of RECIPES -> [N, H] float32."""
     if recipe == BF16:
         return bf16_linear(x, weight, None)
-    return fp8_linear(x, Fp8Weight.prepare(weight, recipe.removeprefix("fp8 ")))
+    return fp8_linear(x, prepared(weight, recipe))
 
 
 def bf16_linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:

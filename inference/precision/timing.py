@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import torch
 
-from inference.precision.recipes import BF16, RECIPES
-from kernels.rowwise_quant_fp8.linear import Fp8Weight, fp8_linear
+from inference.precision.recipes import BF16, RECIPES, prepared
+from kernels.graphs import capture, device_seconds
+from kernels.rowwise_quant_fp8.linear import fp8_linear
 
 REPLAYS = 50
 ROUNDS = 7
@@ -19,40 +20,27 @@ def site_times_us(rows: int, weight: torch.Tensor) -> dict[str, float]:
     device = torch.device("cuda")
     narrow = weight.to(device, torch.bfloat16)
     x = torch.randn(rows, weight.shape[1], generator=torch.Generator(device).manual_seed(0), device=device).bfloat16()
-    graphs = {recipe: _captured(_call(recipe, x, narrow)) for recipe in RECIPES}
     samples: dict[str, list[float]] = {recipe: [] for recipe in RECIPES}
-    for _ in range(ROUNDS):
-        for recipe, graph in graphs.items():
-            samples[recipe].append(_replayed_us(graph))
+    with torch.inference_mode():
+        graphs = {recipe: capture(_repeated(_call(recipe, x, narrow)))[0] for recipe in RECIPES}
+        for _ in range(ROUNDS):
+            for recipe, graph in graphs.items():
+                samples[recipe].append(device_seconds(graph.replay) * 1e6 / REPLAYS)
     return {recipe: sorted(values)[ROUNDS // 2] for recipe, values in samples.items()}
 
 
 def _call(recipe: str, x: torch.Tensor, weight: torch.Tensor) -> Callable[[], torch.Tensor]:
     if recipe == BF16:
         return lambda: torch.nn.functional.linear(x, weight)
-    prepared = Fp8Weight.prepare(weight, recipe.removeprefix("fp8 "))
-    return lambda: fp8_linear(x, prepared)
+    fp8 = prepared(weight, recipe)
+    return lambda: fp8_linear(x, fp8)
 
 
-def _captured(call: Callable[[], torch.Tensor]) -> torch.cuda.CUDAGraph:
-    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.inference_mode(), torch.cuda.stream(stream):
-        for _ in range(3):
+def _repeated(call: Callable[[], torch.Tensor]) -> Callable[[], None]:
+    """Many calls, for one graph: its own launch does not count."""
+
+    def calls() -> None:
+        for _ in range(REPLAYS):
             call()
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.inference_mode(), torch.cuda.graph(graph):
-        for _ in range(REPLAYS):  # one graph of many calls: its own launch does not count
-            call()
-    return graph
 
-
-def _replayed_us(graph: torch.cuda.CUDAGraph) -> float:
-    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
-    torch.cuda.synchronize()
-    begin.record()
-    graph.replay()
-    end.record()
-    torch.cuda.synchronize()
-    return float(begin.elapsed_time(end)) * 1000 / REPLAYS
+    return calls
