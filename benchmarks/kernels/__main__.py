@@ -53,7 +53,7 @@ def run(device: torch.device, ops: Sequence[str], path: Path, seconds: float, re
     machine, wrong = this_machine(device), 0
     todo = [(op, part) for op in ops for case in op_cases(op, device) for part in passes(case)]
     # torch.compile last of all: it takes longest, and a run that is cut short has everything else.
-    todo.sort(key=lambda pair: len(pair[1].providers) == 2 and "torch.compile" in pair[1].providers)
+    todo.sort(key=lambda pair: COMPILED in pair[1].providers)
     if resume:
         have = {row.key for row in read_rows(path) if row.measured_on == machine}
         todo = [(op, part) for op, part in todo if not _keys(part) <= have]

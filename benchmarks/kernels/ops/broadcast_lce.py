@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import torch
 
 from benchmarks.kernels.case import COMPILED, DECOMPOSED, EXPANDED, OURS, Case, Inputs
+from benchmarks.kernels.random_inputs import even_shares, normals
 from kernels.broadcast_lce import reference
 from kernels.broadcast_lce.config import TRIALS
 from kernels.broadcast_lce.op import broadcast_lce
@@ -29,10 +30,8 @@ def cases(device: torch.device) -> Iterator[Case]:
 
 def _case(n: int, m: int, d: int, k: int, k_request: int, b: int, dtype: torch.dtype, gpu: bool) -> Case:
     def inputs(generator: torch.Generator, device: torch.device) -> Inputs:
-        def normal(*shape: int, scale: float = 1.0) -> torch.Tensor:
-            return (torch.randn(*shape, generator=generator, device=device) * scale).to(dtype)
-
-        index = (torch.arange(n, device=device) * b // n).to(torch.int32)
+        normal = normals(generator, device, dtype)
+        index = even_shares(n, b, device)
         weight = normal(m, k_request + k, scale=(k + k_request) ** -0.5)
         return normal(n, k, d), normal(b, k_request, d), weight, prepare_lce_weights(weight, k_request), index
 

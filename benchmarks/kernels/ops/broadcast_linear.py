@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.kernels.case import COMPILED, DECOMPOSED, EXPANDED, OURS, Case, Inputs
+from benchmarks.kernels.random_inputs import even_shares, normals
 from kernels.broadcast_linear import reference
 from kernels.broadcast_linear.config import TRIALS
 from kernels.broadcast_linear.epilogue import BlockNorm, Cross, Epilogue
@@ -47,11 +48,12 @@ def _case(shape: Shape, finish: str, dtype: torch.dtype, gpu: bool) -> Case:
     activation = {"silu": "silu", "blocknorm": "hardswish"}.get(finish, "none")
 
     def inputs(generator: torch.Generator, device: torch.device) -> Inputs:
-        weight = _normal(generator, device, dtype, h, k_request + k, scale=(k + k_request) ** -0.5)
-        x, x_request = (_normal(generator, device, dtype, *size) for size in ((n, k), (b, k_request)))
-        beside = [_normal(generator, device, dtype, n, h) for _ in range(2 if finish == "cross" else 0)]
+        normal = normals(generator, device, dtype)
+        weight = normal(h, k_request + k, scale=(k + k_request) ** -0.5)
+        x, x_request = normal(n, k), normal(b, k_request)
+        beside = [normal(n, h) for _ in range(2 if finish == "cross" else 0)]
         parts = weight[:, k_request:].contiguous(), weight[:, :k_request].contiguous()
-        return x, x_request, weight, *parts, _index(n, b, device), *beside
+        return x, x_request, weight, *parts, even_shares(n, b, device), *beside
 
     def epilogue(beside: tuple[torch.Tensor, ...]) -> Epilogue | None:
         return Cross(*beside) if finish == "cross" else BlockNorm() if finish == "blocknorm" else None
@@ -93,10 +95,10 @@ def _normed_case(shape: Shape, dtype: torch.dtype) -> Case:
 
     def inputs(generator: torch.Generator, device: torch.device) -> Inputs:
         width = k_request + k
-        weight, gamma = (_normal(generator, device, dtype, *size) for size in ((h, width), (width,)))
-        weight = weight * width**-0.5
-        x, x_request = (_normal(generator, device, dtype, *size) for size in ((n, k), (b, k_request)))
-        return x, x_request, weight, gamma, fold_norm(weight, k_request, gamma), _index(n, b, device)
+        normal = normals(generator, device, dtype)
+        weight, gamma = normal(h, width, scale=width**-0.5), normal(width)
+        x, x_request = normal(n, k), normal(b, k_request)
+        return x, x_request, weight, gamma, fold_norm(weight, k_request, gamma), even_shares(n, b, device)
 
     def expanded(x, x_request, weight, gamma, folded, index):
         both = torch.cat([x_request.index_select(0, index), x], dim=1)
@@ -134,11 +136,9 @@ def _fp8_case(shape: Shape) -> Case:
         return (values.float() / scale[:, None]).to(torch.float8_e4m3fn), scale
 
     def inputs(generator: torch.Generator, device: torch.device) -> Inputs:
-        x, weight, request = (
-            _normal(generator, device, torch.bfloat16, *size) for size in ((n, k), (h, k), (b, h))
-        )  # fmt: skip
-        weight = weight * k**-0.5
-        return *quantised(x), *quantised(weight), request, _index(n, b, device), x, weight
+        normal = normals(generator, device, torch.bfloat16)
+        x, weight, request = normal(n, k), normal(h, k, scale=k**-0.5), normal(b, h)
+        return *quantised(x), *quantised(weight), request, even_shares(n, b, device), x, weight
 
     def library(x, x_scale, weight, weight_scale, request, index, *wide):
         y = torch._scaled_mm(x, weight.T, x_scale[:, None], weight_scale[None, :], out_dtype=torch.bfloat16)
@@ -179,13 +179,3 @@ def _forms() -> dict[str, Callable[..., torch.Tensor]]:
         return form
 
     return {"fused": tiled(None), "split": split, **{name: tiled(config) for name, config in TRIALS.items()}}
-
-
-def _index(n: int, b: int, device: torch.device) -> torch.Tensor:
-    return (torch.arange(n, device=device) * b // n).to(torch.int32)
-
-
-def _normal(
-    generator: torch.Generator, device: torch.device, dtype: torch.dtype, *size: int, scale: float = 1.0
-) -> torch.Tensor:
-    return (torch.randn(*size, generator=generator, device=device) * scale).to(dtype)

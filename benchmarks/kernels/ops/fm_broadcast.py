@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import torch
 
 from benchmarks.kernels.case import COMPILED, DECOMPOSED, EXPANDED, OURS, Case, Inputs
+from benchmarks.kernels.random_inputs import even_shares, normals
 from kernels.fm_broadcast import reference
 from kernels.fm_broadcast.op import fm_broadcast
 from kernels.fm_broadcast.roofline import FmBroadcastWork
@@ -26,10 +27,8 @@ def cases(device: torch.device) -> Iterator[Case]:
 
 def _case(n: int, nc: int, nu: int, d: int, k: int, b: int, dtype: torch.dtype, gpu: bool) -> Case:
     def inputs(generator: torch.Generator, device: torch.device) -> Inputs:
-        def normal(*shape: int, scale: float = 1.0) -> torch.Tensor:
-            return (torch.randn(*shape, generator=generator, device=device) * scale).to(dtype)
-
-        index = (torch.arange(n, device=device) * b // n).to(torch.int32)
+        normal = normals(generator, device, dtype)
+        index = even_shares(n, b, device)
         y = normal(nu + nc, k, scale=(nu + nc) ** -0.5)
         return normal(n, nc, d), normal(b, nu, d), y[nu:], y[:nu], index
 

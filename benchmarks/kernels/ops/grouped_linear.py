@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.kernels.case import COMPILED, DECOMPOSED, OURS, Case, Inputs
+from benchmarks.kernels.random_inputs import normals
 from kernels.grouped_linear.op import grouped_linear
 from kernels.grouped_linear.packed import PackedLinears
 from kernels.grouped_linear.roofline import GroupedLinearWork
@@ -36,9 +37,7 @@ def _case(n: int, kind: str, shapes: Sequence[tuple[int, int]], dtype: torch.dty
     deepest, widest, g = max(widths_in), max(widths_out), len(shapes)
 
     def inputs(generator: torch.Generator, device: torch.device) -> Inputs:
-        def normal(*shape: int, scale: float = 1.0) -> torch.Tensor:
-            return (torch.randn(*shape, generator=generator, device=device) * scale).to(dtype)
-
+        normal = normals(generator, device, dtype)
         weights = [normal(h, k, scale=k**-0.5) for k, h in shapes]
         biases = [normal(h) for h in widths_out]
         padded = torch.stack([F.pad(w, (0, deepest - w.shape[1], 0, widest - w.shape[0])).T for w in weights])

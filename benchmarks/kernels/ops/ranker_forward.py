@@ -8,6 +8,7 @@ from functools import cache
 import torch
 
 from benchmarks.kernels.case import COMPILED, DECOMPOSED, EXPANDED, OURS, Case, Inputs
+from benchmarks.kernels.random_inputs import even_shares, normals
 from inference.models.ranker import VARIANTS, Ranker, VariantSizes
 from inference.models.ranker_work import RankerWork, ranker_work
 from inference.models.sizes import Sizes
@@ -60,10 +61,8 @@ def _ranker(name: str, device: torch.device, dtype: torch.dtype) -> Ranker:
 def _inputs(
     sizes: Sizes, n: int, b: int, dtype: torch.dtype, generator: torch.Generator | None, device: torch.device
 ) -> RankInputs:
-    def normal(*shape: int) -> torch.Tensor:
-        return torch.randn(*shape, generator=generator, device=device).to(dtype)
-
-    index = (torch.arange(n, device=device) * b // n).to(torch.int32)
+    normal = normals(generator, device, dtype)
+    index = even_shares(n, b, device)
     return RankInputs(
         user=normal(b, sizes.user_tokens, sizes.item_width),
         user_mask=torch.ones(b, sizes.user_tokens, dtype=torch.bool, device=device),
