@@ -76,8 +76,7 @@ def item_rows(release: ModelVersion, bucket: int) -> str:
 
 def all_item_rows(release: ModelVersion) -> list[str]:
     """`item_rows` of every bucket."""
-    name = release_field(release)
-    return [f"solaris:item:{name}:{{{bucket}}}" for bucket in range(NUM_BUCKETS)]
+    return [item_rows(release, bucket) for bucket in range(NUM_BUCKETS)]
 
 
 def item_negative(release: ModelVersion, bucket: int) -> str:

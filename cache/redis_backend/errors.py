@@ -19,10 +19,8 @@ _BY_TYPE: Final[tuple[tuple[type[Exception], str], ...]] = (
     (exceptions.ClusterError, "clusterdown"),
     (exceptions.TryAgainError, "clusterdown"),
     (exceptions.AskError, "clusterdown"),  # and MovedError: a redirection that led nowhere
-    (
-        exceptions.AuthenticationError,
-        "permission",
-    ),  # a changed password or ACL concerns every call, and is mended there
+    # A changed password or ACL concerns every call, and is mended there.
+    (exceptions.AuthenticationError, "permission"),
     (exceptions.AuthorizationError, "permission"),
     (exceptions.NoPermissionError, "permission"),
     (exceptions.ConnectionError, "connection"),

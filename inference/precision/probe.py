@@ -6,6 +6,7 @@ from dataclasses import replace
 import torch
 
 from inference.models.ranker import Ranker
+from inference.models.ranker_work import each_twice
 from inference.precision.errors import kernel_error
 from inference.precision.heldout import BATCH_REQUESTS, Heldout, log_loss, request_losses
 from inference.precision.moments import Moments
@@ -93,14 +94,8 @@ def scales_with_candidates(ranker: Ranker, inputs: RankInputs) -> dict[str, bool
             ranker(batch)
         return rows
 
-    once, twice = rows_of(inputs), rows_of(_each_twice(inputs))
+    once, twice = rows_of(inputs), rows_of(each_twice(inputs))
     return {site: twice[site] > once[site] for site in once}
-
-
-def _each_twice(inputs: RankInputs) -> RankInputs:
-    names = ("cand", "cand_mask", "pair", "tier", "age_s", "cand_to_user")
-    doubled = {name: getattr(inputs, name).repeat_interleave(2, dim=0) for name in names}
-    return replace(inputs, **doubled, user_offsets=inputs.user_offsets * 2)
 
 
 def _change_over(ranker: Ranker, batches: Sequence[Heldout]) -> Change:

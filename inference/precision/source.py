@@ -1,6 +1,5 @@
 """Where held-out requests come from: what the release was trained on, beyond what it learned from."""
 
-import time
 from enum import StrEnum
 from pathlib import Path
 
@@ -10,12 +9,10 @@ from inference.synthetic.world import World
 from inference.training.dataset import Dataset
 from inference.training.movietweetings_release import QUICK_RATINGS, movietweetings_dataset
 from inference.training.synthetic_release import QUICK_WORLD
-from inference.training.topics_dataset import LabelWindows
 from inference.training.topics_reader import read_dataset
 from inference.training.untrained import TINY
+from runtime import clock
 from runtime.settings import kafka_settings
-
-CLICK_WINDOW_MS, CONVERSION_WINDOW_MS = 10 * 60_000, 24 * 3_600_000  # as `train` has them
 
 
 class Source(StrEnum):
@@ -38,12 +35,11 @@ def heldout_data(manifest: Manifest, source: Source, folder: Path | None = None)
     seed, share, quick = int(training["seed"]), float(training["plan"]["train_share"]), manifest.sizes == TINY
     match source:
         case Source.SYNTHETIC:
-            log = World(seed, QUICK_WORLD if quick else None).past(time.time_ns() // 1_000_000)
+            log = World(seed, QUICK_WORLD if quick else None).past(clock.now_ms())
             return log_to_dataset(log, manifest.context_width), share
         case Source.MOVIETWEETINGS:
             assert folder is not None
             first = QUICK_RATINGS if quick else None
             return movietweetings_dataset(folder, manifest.context_width, share, seed, first=first), share
         case Source.TOPICS:
-            windows = LabelWindows(CLICK_WINDOW_MS, CONVERSION_WINDOW_MS)
-            return read_dataset(kafka_settings(), manifest.context_width, windows, None), share
+            return read_dataset(kafka_settings(), manifest.context_width), share

@@ -1,6 +1,5 @@
 """A release from a generated world."""
 
-import time
 from pathlib import Path
 
 from inference.models.sizes import Sizes
@@ -12,6 +11,7 @@ from inference.training.plan import TrainingPlan
 from inference.training.progress import Progress
 from inference.training.train_release import Trained, train_release
 from inference.training.untrained import TINY
+from runtime import clock
 
 QUICK_WORLD = WorldConfig(num_items=60, num_users=80, requests_per_user=12, num_categories=6)
 QUICK_PLAN = TrainingPlan(foundation_epochs=1, ranker_epochs=1, num_blocks=2)
@@ -34,7 +34,7 @@ def train_synthetic(
     """
     sizes = TINY if quick else Sizes()
     world = World(seed, QUICK_WORLD if quick else None)
-    log = world.past(time.time_ns() // 1_000_000 if now_ms is None else now_ms)
+    log = world.past(clock.now_ms() if now_ms is None else now_ms)
     return train_release(
         log_to_dataset(log, sizes.context_width),
         root,

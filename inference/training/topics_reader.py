@@ -1,12 +1,12 @@
 """Reads the topics that training joins: the catalogue, what users did, and what was served."""
 
-import time
 from collections.abc import Iterator
 from typing import TypeVar
 
 from inference.training.dataset import Dataset
 from inference.training.progress import Progress
 from inference.training.topics_dataset import LabelWindows, join
+from runtime import clock
 from runtime.ids import ItemId
 from runtime.settings import KafkaSettings
 from streams.wire.codec import Tombstone, decode
@@ -29,8 +29,7 @@ def read_dataset(
     activities = list(_events(settings, Topic.USER_ACTIVITY, Activity))
     slates = list(_events(settings, Topic.SLATES_SERVED, Slate))
     progress.say(f"{len(items)} items, {len(activities)} activities, {len(slates)} slates read from the topics")
-    now_ms = time.time_ns() // 1_000_000
-    return join(items, activities, slates, now_ms=now_ms, context_width=context_width, windows=windows)
+    return join(items, activities, slates, now_ms=clock.now_ms(), context_width=context_width, windows=windows)
 
 
 def _catalogue(settings: KafkaSettings) -> dict[ItemId, dict[str, FeatureValue]]:

@@ -3,6 +3,8 @@
 import torch
 import torch.nn.functional as F
 
+from kernels.broadcast_linear.reference import activate
+
 PRES = ("none", "rms", "silu", "hardswish")
 E4M3 = torch.float8_e4m3fn
 E4M3_MAX = 448.0
@@ -34,13 +36,7 @@ def scaled(y: torch.Tensor, largest: torch.Tensor) -> tuple[torch.Tensor, torch.
 def before(x: torch.Tensor, pre: str) -> torch.Tensor:
     """One of PRES, in float32 (float64 stays)."""
     y = x if x.dtype is torch.float64 else x.float()
-    match pre:
-        case "rms":
-            mean = y.square().mean(dim=1, keepdim=True)
-            return y * torch.rsqrt(torch.where(mean < torch.inf, mean, torch.nan) + EPS)  # not zeros by overflow
-        case "silu":
-            return F.silu(y)
-        case "hardswish":
-            return F.hardswish(y)
-        case _:
-            return y
+    if pre == "rms":
+        mean = y.square().mean(dim=1, keepdim=True)
+        return y * torch.rsqrt(torch.where(mean < torch.inf, mean, torch.nan) + EPS)  # not zeros by overflow
+    return activate(y, pre)
