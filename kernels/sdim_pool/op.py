@@ -1,49 +1,56 @@
-"""SDIM in plain PyTorch: a table per user, then a gather per candidate. No pair is ever looked at, so no kernel."""
+"""The op: checks, then plain PyTorch on every device. No pair is ever looked at, so there is nothing to fuse."""
 
 import torch
 
-from kernels.hamming import unpack_signs
+from kernels.checks import FLOATS, check_tensor
+from kernels.hamming import WORD_BITS
+from kernels.sdim_pool import reference
+
+MAX_GROUP_BITS = 16  # a table of 2 ** 16 rows a group: more are mostly empty
 
 
 def bucket_means(b: torch.Tensor, v: torch.Tensor, kv_offsets: torch.Tensor, group_bits: int) -> torch.Tensor:
     """The user's half: for every group of bits and every pattern of it, the mean of the behaviours that have it.
 
-    `b` [T, W] int32 signatures, `v` [T, D] floating, `kv_offsets` [B + 1] int32, `group_bits` a divisor of 32 W, at
-    most 16 -> [B, groups, 2 ** group_bits, D] of v's dtype, added and counted in float32 at least, zeros where nothing
-    fell. It depends on no candidate.
+    `b` [T, W] int32 signatures of all histories, one after the other, `v` [T, D] their values, one of float32,
+    float16, bfloat16, `kv_offsets` [B + 1] int32 from 0 to T: the history of user u is
+    `b[kv_offsets[u]:kv_offsets[u + 1]]`, `group_bits` a divisor of 32 W up to 16 -> [B, groups, 2 ** group_bits, D] of
+    v's dtype, added and counted in float32, zeros where nothing fell. It depends on no candidate, so it may be done
+    while retrieval runs. A GPU adds in any order: the last bit may differ from run to run.
+    Raises ValueError on a shape, dtype, device or `group_bits` that does not fit; no value is read.
     """
-    bucket = group_index(b, group_bits)  # [T, G]
-    num_users, groups = kv_offsets.shape[0] - 1, bucket.shape[1]
-    place = torch.arange(b.shape[0], dtype=kv_offsets.dtype, device=b.device)
-    user = torch.searchsorted(kv_offsets, place, right=True) - 1
-    cell = (user[:, None] * groups + torch.arange(groups, device=b.device)) * (1 << group_bits) + bucket  # [T, G]
-    cells = num_users * groups << group_bits
-    wide = v.to(torch.promote_types(v.dtype, torch.float32))  # in bfloat16 a count would stop at 256
-    sums = wide.new_zeros((cells, v.shape[1]))
-    for group in range(groups):  # together they would copy v once per group
-        sums.index_add_(0, cell[:, group], wide)
-    counts = wide.new_zeros(cells).index_add(0, cell.flatten(), wide.new_ones(cell.numel()))
-    means = sums / counts.clamp_min(1)[:, None]
-    return means.view(num_users, groups, 1 << group_bits, v.shape[1]).to(v.dtype)
+    check_tensor("b", b, (-1, -1), (torch.int32,), b.device)
+    check_tensor("v", v, (b.shape[0], -1), FLOATS, b.device)
+    check_tensor("kv_offsets", kv_offsets, (-1,), (torch.int32,), b.device)
+    if not kv_offsets.shape[0]:
+        raise ValueError("kv_offsets is empty; it has one more element than there are users")
+    check_group_bits(group_bits, b.shape[1] * WORD_BITS)
+    return reference.bucket_means(b, v, kv_offsets, group_bits)
 
 
 def sdim_pool(a: torch.Tensor, means: torch.Tensor, cand_to_user: torch.Tensor) -> torch.Tensor:
-    """`out_i = 1 / G sum_g mean of v over the behaviours that share i's bits of group g`.
+    """`out_i = 1 / groups sum_g mean of v over the behaviours of i's user that share i's bits of group g`.
 
-    `a` [N, W] int32 signatures, `means` [B, G, 2 ** group_bits, D] of `bucket_means`, `cand_to_user` [N] int32
-    -> [N, D]. G x D additions a candidate, whatever the length of the history. Source: SDIM (arXiv 2205.10249), whose
-    expectation is attention with the weight `(1 - angle / pi) ** group_bits`.
+    `a` [N, W] int32 signatures of the candidates, `means` [B, groups, 2 ** group_bits, D] of `bucket_means` over
+    signatures of as many bits, `cand_to_user` [N] int32 in [0, B), in any order -> [N, D] of means' dtype.
+    `groups * D` additions a candidate, whatever the length of the history; an empty history gives zeros. Source: SDIM
+    (arXiv 2205.10249), whose expectation is attention with the weight `(1 - angle / pi) ** group_bits`.
+    Raises ValueError on a shape, dtype or device that does not fit; no value is read.
     """
-    num_users, groups, patterns, d = means.shape
-    bucket = group_index(a, (patterns - 1).bit_length())
-    row = (cand_to_user[:, None].long() * groups + torch.arange(groups, device=a.device)) * patterns + bucket
-    return torch.nn.functional.embedding_bag(row, means.reshape(num_users * groups * patterns, d), mode="mean")
+    check_tensor("a", a, (-1, -1), (torch.int32,), a.device)
+    check_tensor("means", means, (-1, -1, -1, -1), FLOATS, a.device)
+    check_tensor("cand_to_user", cand_to_user, (a.shape[0],), (torch.int32,), a.device)
+    num_users, groups, patterns, _ = means.shape
+    bits, group_bits = a.shape[1] * WORD_BITS, max(patterns - 1, 0).bit_length()
+    if patterns != 1 << group_bits or groups * group_bits != bits:
+        raise ValueError(f"means has {groups} groups of {patterns} patterns; allowed are G of 2 ** ({bits} / G)")
+    if a.shape[0] > 0 and num_users == 0:
+        raise ValueError(f"means has no users; {a.shape[0]} candidates ask for one")
+    return reference.sdim_pool(a, means, cand_to_user)
 
 
-def group_index(words: torch.Tensor, group_bits: int) -> torch.Tensor:
-    """The pattern [n, groups] int64 of each group of bits in signatures [n, W] int32."""
-    bits = words.shape[1] * 32
-    if not 1 <= group_bits <= 16 or bits % group_bits:
-        raise ValueError(f"group_bits is {group_bits}; allowed are divisors of {bits} up to 16")
-    bit = (unpack_signs(words) > 0).view(len(words), bits // group_bits, group_bits).long()
-    return (bit << torch.arange(group_bits, device=words.device)).sum(2)
+def check_group_bits(group_bits: int, bits: int) -> None:
+    """Raise ValueError unless signatures of so many bits fall into groups of `group_bits`."""
+    allowed = [size for size in range(1, MAX_GROUP_BITS + 1) if bits and bits % size == 0]
+    if group_bits not in allowed:
+        raise ValueError(f"group_bits is {group_bits}; allowed are {', '.join(map(str, allowed)) or 'none'}")
