@@ -10,18 +10,25 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from runtime.ids import ItemId, ModelVersion, UserId
+from runtime.unreachable import Failing, Server, Unreachable
+
+_FAILING = dict.fromkeys(("loading", "readonly", "oom"), Failing.UNFIT) | {"permission": Failing.REFUSES}
 
 
-class StoreUnavailable(Exception):
+class StoreUnavailable(Unreachable):
     """The store cannot be asked now (down, timed out, loading, read-only, out of memory, not permitted to us).
 
     Try again later. `reason` is a short label fit for a metric: connection, timeout, loading, readonly, clusterdown,
     oom, permission.
     """
 
+    server = Server.REDIS
+
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"store unavailable ({reason}){': ' + detail if detail else ''}")
         self.reason = reason
+        self.cause = detail or reason
+        self.failing = _FAILING.get(reason, Failing.AWAY)
 
 
 class StoreRefused(Exception):

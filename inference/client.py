@@ -12,6 +12,7 @@ import msgspec
 
 from inference.serving.errors import ErrorBody
 from inference.serving.schema import PrepareAnswer, PrepareRequest, RankAnswer, RankRequest
+from runtime.unreachable import Unreachable
 
 DEFAULT_DEADLINE_MS = 1_000  # of a request that names none: what the client waits at most
 GRACE_S = 0.05  # the ranker's own deadline comes first, so that its 504 and its reasons arrive
@@ -28,7 +29,7 @@ class RankFailed(Exception):
         self.param = param
 
 
-class RankerUnreachable(Exception):
+class RankerUnreachable(Unreachable):
     """No answer: the connection was refused or broke, or the time was over."""
 
 
@@ -71,7 +72,7 @@ class RankClient:
         except TimeoutError as error:
             raise RankerUnreachable(f"{self._address}{path}: no answer within {deadline_ms} ms") from error
         except httpx.ConnectError as error:
-            raise RankerUnreachable(f"no ranker answers at {self._address} ({error}); is it running?") from error
+            raise RankerUnreachable(f"no ranker answers at {self._address} ({error})") from error
         except httpx.HTTPError as error:
             raise RankerUnreachable(f"{self._address}{path}: {error!r}") from error
         if response.is_success:

@@ -14,6 +14,7 @@ from runtime.clock import now_ms
 from runtime.settings import kafka_settings
 from streams.wire.events import ModelRelease, ReleasesKept, ReleaseVersion
 from streams.wire.producer import Producer
+from streams.wire.reach import KafkaUnreachable, reach
 from streams.wire.topics import Topic
 
 FLUSH_S = 10.0
@@ -45,7 +46,10 @@ async def publish_releases(model: str, before: ReleaseState, after: ReleaseState
 
 
 def _publish(events: list[ModelRelease]) -> bool:
-    producer = Producer(kafka_settings(), source="release")
+    try:
+        producer = Producer(reach(kafka_settings()), source="release")
+    except KafkaUnreachable:
+        return False
     for event in events:
         producer.send(Topic.MODEL_RELEASES, event.model, event)
     producer.close(FLUSH_S)

@@ -13,11 +13,14 @@ ADDRESSES_FILE = Path("var/addresses.json")
 LOCK_NAME = "stack.lock"  # beside the file; the running stack holds it, the kernel frees it whatever the stack dies of
 
 
+class StackGone(SettingsError):
+    """The local stack was killed: its addresses are there, and it is not."""
+
+
 def read_addresses(path: Path = ADDRESSES_FILE) -> dict[str, str]:
     """Addresses by service name (kafka, redis, ranker, lag, ...); empty when no local stack is running.
 
-    Raises SettingsError when the stack that wrote them is gone, ValueError when the file is there and is not a JSON
-    object of strings.
+    Raises StackGone when the stack that wrote them is, SettingsError when the file is not a JSON object of strings.
     """
     try:
         text = path.read_text()
@@ -26,14 +29,14 @@ def read_addresses(path: Path = ADDRESSES_FILE) -> dict[str, str]:
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise ValueError(f"{path} is not JSON ({error}); delete it or restart the stack") from None
+        raise SettingsError(f"{path} is not JSON ({error}); delete it or restart the stack") from None
     if stack_runs(path) is False:
-        raise SettingsError(
+        raise StackGone(
             f"{path} is of a stack that is not running any more (it was killed); start it again with `make demo` or "
             "`python -m local up`, or delete the file"
         )
     if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
-        raise ValueError(f"{path} is not a JSON object of strings; delete it or restart the stack")
+        raise SettingsError(f"{path} is not a JSON object of strings; delete it or restart the stack")
     return value
 
 

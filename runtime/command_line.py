@@ -7,7 +7,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Protocol, cast
 
+from runtime.addresses import StackGone
 from runtime.environment import SettingsError
+from runtime.unreachable import EXIT_UNREACHABLE, Unreachable, explain
 
 
 class Command(Protocol):
@@ -23,7 +25,8 @@ class Command(Protocol):
 def run_command(package: str, description: str, commands: Mapping[str, str], argv: Sequence[str] | None) -> int:
     """`python -m PACKAGE COMMAND ...`: parse, run, return the exit status.
 
-    `commands`: name -> one line of help; its module is `PACKAGE.commands.NAME`. 2 for a setting that is wrong.
+    `commands`: name -> one line of help; its module is `PACKAGE.commands.NAME`. 2 for a setting that is wrong,
+    EXIT_UNREACHABLE for a server that cannot be reached.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(prog=f"python -m {package}", description=description)
@@ -40,6 +43,12 @@ def run_command(package: str, description: str, commands: Mapping[str, str], arg
         args = parser.parse_args(argv)
         assert command is not None, "argparse has refused every other name"
         return command.run(args)
+    except Unreachable as error:
+        print(explain(error), file=sys.stderr)
+        return EXIT_UNREACHABLE
+    except StackGone as error:
+        print(error, file=sys.stderr)
+        return EXIT_UNREACHABLE
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2

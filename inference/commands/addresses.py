@@ -5,6 +5,7 @@ import argparse
 from cache.redis_store import Profile, RedisStore
 from runtime.addresses import read_addresses, stack_runs
 from runtime.settings import redis_settings
+from runtime.unreachable import Server, address_of
 
 DEFAULT_RANKER = "http://127.0.0.1:8000"
 
@@ -28,6 +29,12 @@ def ranker_address(given: str | None) -> str:
         )
     address = address or DEFAULT_RANKER
     return address if "://" in address else f"http://{address}"
+
+
+def not_logged() -> str:
+    """The warning that a release was changed and Kafka did not take the record of it."""
+    place = address_of(Server.KAFKA)
+    return f"warning: the log of releases misses this change: Kafka cannot be reached at {place}, or did not take it"
 
 
 def open_store() -> RedisStore:

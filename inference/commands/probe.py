@@ -5,13 +5,14 @@ import asyncio
 import json
 import sys
 
-from cache.store import StoreRefused, StoreUnavailable
+from cache.store import StoreRefused
 from inference.client import RankClient
 from inference.commands.addresses import add_ranker_arguments, open_store, ranker_address
 from inference.commands.rank import sample_items
 from inference.probe import PROBE_USER, Outcome, Probe
 from runtime.settings import kafka_settings
 from streams.wire.producer import Producer, ProducerFailed, ProducerFull
+from streams.wire.reach import reach
 
 CLOSE_S = 2.0
 
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     """Probe and print; 1 if a click never arrived."""
     try:
         outcomes = asyncio.run(_probe(args))
-    except (StoreUnavailable, StoreRefused, LookupError, ProducerFull, ProducerFailed) as error:
+    except (StoreRefused, LookupError, ProducerFull, ProducerFailed) as error:
         print(error, file=sys.stderr)
         return 1
     for outcome in outcomes:
@@ -50,12 +51,16 @@ def run(args: argparse.Namespace) -> int:
 
 async def _probe(args: argparse.Namespace) -> list[Outcome]:
     store = open_store()
-    producer = Producer(kafka_settings(), source="probe")
     try:
+        await store.ping()
+        kafka = await asyncio.to_thread(reach, kafka_settings())
         item = args.item or (await sample_items(store, 1))[0]
-        async with RankClient(ranker_address(args.url)) as client:
-            probe = Probe(producer, store, client, args.user)
-            return [await probe.run(item, args.timeout_s) for _ in range(args.count)]
+        producer = Producer(kafka, source="probe")
+        try:
+            async with RankClient(ranker_address(args.url)) as client:
+                probe = Probe(producer, store, client, args.user)
+                return [await probe.run(item, args.timeout_s) for _ in range(args.count)]
+        finally:
+            await asyncio.to_thread(producer.close, CLOSE_S)
     finally:
-        await asyncio.to_thread(producer.close, CLOSE_S)
         await store.close()

@@ -8,8 +8,8 @@ import uuid
 
 import msgspec
 
-from cache.store import Store, StoreRefused, StoreUnavailable
-from inference.client import RankClient, RankerUnreachable, RankFailed
+from cache.store import Store, StoreRefused
+from inference.client import RankClient, RankFailed
 from inference.commands.addresses import add_ranker_arguments, open_store, ranker_address
 from inference.serving.schema import OfferedItem, RankAnswer, RankRequest
 
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     """Ask and print; 1 if there is no slate."""
     try:
         answer = asyncio.run(_ask(args))
-    except (RankFailed, RankerUnreachable, StoreUnavailable, StoreRefused, LookupError) as error:
+    except (RankFailed, StoreRefused, LookupError) as error:
         starting = isinstance(error, RankFailed) and error.type == "not_ready"
         print(f"the ranker is not ready yet, try again: {error}" if starting else error, file=sys.stderr)
         return 1

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import orjson
 
-from cache.store import ReleaseState, Store, StoreRefused, StoreUnavailable
+from cache.store import ReleaseState, Store, StoreRefused
 from inference import switch
 from inference.change import change
-from inference.commands.addresses import open_store
+from inference.commands.addresses import not_logged, open_store
 from inference.coverage import Condition, switch_conditions
 from inference.manifest import ReleaseError
 from inference.publishing import publish
@@ -22,7 +22,6 @@ from runtime.ids import ModelVersion
 from runtime.settings import model_name
 
 RELEASES = Path("var/releases")  # bundles are in <model>/<version> below it
-NOT_LOGGED = "warning: Kafka is not there, the log of releases misses this change"
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -58,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     """Do it; 1 if it was refused."""
     try:
         return asyncio.run(_with_store(args))
-    except (switch.SwitchRefused, ReleaseError, StoreUnavailable, StoreRefused, OSError) as error:
+    except (switch.SwitchRefused, ReleaseError, StoreRefused, OSError) as error:
         print(error, file=sys.stderr)
         return 1
 
@@ -106,7 +105,7 @@ async def _stage(store: Store, args: argparse.Namespace) -> int:
 async def _publish_bundle(store: Store, args: argparse.Namespace) -> int:
     published = await publish(store, _location(args))
     if not published.logged:
-        print(NOT_LOGGED, file=sys.stderr)
+        print(not_logged(), file=sys.stderr)
     facts = dataclasses.asdict(published)
     del facts["logged"]
     _print(args, facts)
@@ -137,7 +136,7 @@ async def _rollback(store: Store, args: argparse.Namespace) -> int:
 async def _change(store: Store, args: argparse.Namespace, before: ReleaseState, after: ReleaseState) -> int:
     done = await change(store, args.model, before, after)
     if not done.logged:
-        print(NOT_LOGGED, file=sys.stderr)
+        print(not_logged(), file=sys.stderr)
     _print(args, {"live": after.live, "staged": after.staged, "previous": after.previous, "retired": done.retired})
     return 0
 

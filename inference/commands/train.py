@@ -11,7 +11,7 @@ from typing import TypeVar
 import torch
 
 from cache.store import Store, StoreUnavailable
-from inference.commands.addresses import open_store
+from inference.commands.addresses import not_logged, open_store
 from inference.evaluation.report import table
 from inference.manifest import ReleaseError
 from inference.publishing import live_location, newest_bundle, publish
@@ -123,11 +123,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _found(args: argparse.Namespace) -> int | None:
     """The exit status if there is nothing to train: a release is live, or a bundle could be published."""
-    try:
-        live = asyncio.run(_with_store(lambda store: live_location(store, args.model)))
-    except StoreUnavailable as error:
-        print(f"train: {error}", file=sys.stderr)
-        return 1
+    live = asyncio.run(_with_store(lambda store: live_location(store, args.model)))
     if live is not None:
         print(f"{live} is live already", file=sys.stderr)
         return 0
@@ -138,14 +134,17 @@ def _found(args: argparse.Namespace) -> int | None:
 def _publish(location: Path) -> int:
     try:
         done = asyncio.run(_with_store(lambda store: publish(store, location)))
-    except (SwitchRefused, ReleaseError, StoreUnavailable) as error:
+    except (SwitchRefused, ReleaseError) as error:
         print(f"train: {location} is not published: {error}", file=sys.stderr)
         return 1
+    except StoreUnavailable:
+        print(f"train: {location} is not published", file=sys.stderr)
+        raise
     rows = f"rows of {done.num_items} items and {done.num_users} users"
     filled = rows if done.num_items else "no items are known yet"
     print(f"{done.version} is {done.state}; {filled}", file=sys.stderr)
     if not done.logged:
-        print("warning: Kafka is not there, the log of releases misses this change", file=sys.stderr)
+        print(not_logged(), file=sys.stderr)
     return 0
 
 

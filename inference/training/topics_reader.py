@@ -11,6 +11,7 @@ from runtime.ids import ItemId
 from runtime.settings import KafkaSettings
 from streams.wire.codec import Tombstone, decode
 from streams.wire.events import Activity, Event, FeatureValue, ItemUpdate, Slate
+from streams.wire.reach import reach
 from streams.wire.reader import Reader
 from streams.wire.topics import Topic
 
@@ -20,12 +21,12 @@ E = TypeVar("E", bound=Event)
 def read_dataset(
     settings: KafkaSettings, context_width: int, windows: LabelWindows | None = None, progress: Progress | None = None
 ) -> Dataset:
-    """Everything on the topics until now, joined; raises TooLittleData or ReaderError.
+    """Everything on the topics until now, joined; raises TooLittleData, KafkaUnreachable or ReaderError.
 
     Records that are not events of their topic are passed over: the agents have sent them to the dead letters.
     """
     progress = progress or Progress(quiet=True)
-    items = _catalogue(settings)
+    items = _catalogue(reach(settings))
     activities = list(_events(settings, Topic.USER_ACTIVITY, Activity))
     slates = list(_events(settings, Topic.SLATES_SERVED, Slate))
     progress.say(f"{len(items)} items, {len(activities)} activities, {len(slates)} slates read from the topics")

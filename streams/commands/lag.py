@@ -18,6 +18,7 @@ from streams.lag.report import GroupLag, LagReport
 from streams.lag.rules import Verdict
 from streams.lag.seconds import in_words
 from streams.lag.settings import LagSettings
+from streams.wire.reach import reach
 from streams.wire.topics import Topic
 
 PAUSE_S = 0.5
@@ -41,7 +42,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    """Status 0; 1 if one of our agents is absent, stalled or stopped; 2 if the broker cannot be asked."""
+    """Status 0; 1 if one of our agents is absent, stalled or stopped, or the broker refuses the question."""
     settings = load(LagSettings, "SOLARIS_LAG")
     if args.serve:
         from streams.lag.server import serve
@@ -50,10 +51,10 @@ def run(args: argparse.Namespace) -> int:
         given = {name: getattr(args, name) for name in ("host", "port") if getattr(args, name) is not None}
         return serve(kafka_settings(), replace(settings, **given))
     try:
-        report = watch(kafka_settings(), max(0.0, args.watch_s), settings.broker_timeout_s)
+        report = watch(reach(kafka_settings()), max(0.0, args.watch_s), settings.broker_timeout_s)
     except AdminError as error:
         print(f"lag: {error}", file=sys.stderr)
-        return 2
+        return 1
     if args.json:
         print(json.dumps(report.to_json()))
     else:

@@ -20,6 +20,7 @@ from streams.wire.codec import MAX_AHEAD_MS, Rejection, decode_value, key_of
 from streams.wire.events import SLATE_KINDS
 from streams.wire.headers import event_headers
 from streams.wire.producer import Producer, ProducerFailed
+from streams.wire.reach import reach
 from streams.wire.topics import Topic
 
 SOURCE = "solaris/produce"
@@ -119,7 +120,7 @@ def _run_single(args: argparse.Namespace) -> int:
     except BadEvent as error:
         print(f"produce: {error}", file=sys.stderr)
         return 1
-    with closing(Producer(kafka_settings(), source=SOURCE)) as producer:
+    with closing(Producer(reach(kafka_settings()), source=SOURCE)) as producer:
         try:
             send_when_room(producer, record)
         except (BrokerAway, ProducerFailed) as error:
@@ -138,7 +139,7 @@ def _run_file(args: argparse.Namespace) -> int:
         except OSError as error:
             print(f"produce: {args.file}: {error.strerror}", file=sys.stderr)
             return 2
-        producer = stack.enter_context(closing(Producer(kafka_settings(), source=SOURCE)))
+        producer = stack.enter_context(closing(Producer(reach(kafka_settings()), source=SOURCE)))
         try:
             for outcome in progress(_records(lines, args.topic, args.fill, notes), None, "sending"):
                 if isinstance(outcome, Outgoing):

@@ -7,10 +7,10 @@ import json
 import sys
 
 from cache.redis_store import Profile, RedisStore
-from cache.store import StoreUnavailable
 from runtime.settings import kafka_settings, model_name, redis_settings
 from streams.agent.settings import agent_settings
 from streams.commands.rebuilding import Rebuild, Rebuilt
+from streams.wire.reach import reach
 from streams.wire.reader import ReaderError
 
 
@@ -28,12 +28,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    """Status 0 if the store is filled (or needs nothing), 1 if records failed, 2 if Kafka or the store is away."""
+    """Status 0 if the store is filled (or needs nothing), 1 if records failed or a topic cannot be read."""
     try:
         result = asyncio.run(_run(args))
-    except (ReaderError, StoreUnavailable) as error:
+    except ReaderError as error:
         print(f"rebuild: {error}", file=sys.stderr)
-        return 2
+        return 1
     if args.json:
         facts = {**dataclasses.asdict(result), "nothing_missing": result.nothing_missing} if result else {}
         print(json.dumps({"rebuilt": result is not None, **facts}))
@@ -47,10 +47,12 @@ def run(args: argparse.Namespace) -> int:
 async def _run(args: argparse.Namespace) -> Rebuilt | None:
     store = RedisStore.connect(redis_settings(), Profile.AGENT, agent_settings().history_length)
     try:
+        await store.ping()  # said at once; `Rebuild` is patient with one that goes away meanwhile
         if args.if_needed and not await store.missing_epochs():
             return None
         show_bar = sys.stderr.isatty() and not args.json
-        rebuild = Rebuild(store, kafka_settings(), model_name(), say=_say, show_bar=show_bar)
+        kafka = await asyncio.to_thread(reach, kafka_settings())
+        rebuild = Rebuild(store, kafka, model_name(), say=_say, show_bar=show_bar)
         return await rebuild.run()
     finally:
         await store.close()

@@ -210,12 +210,14 @@ class Rebuild:
                         self._say(f"{topic.value}: {num_read} of {total or '?'} records")
 
     async def _asked(self, call: Callable[[], Awaitable[T]]) -> T:
-        deadline = time.monotonic() + STORE_PATIENCE_S
+        deadline, said = time.monotonic() + STORE_PATIENCE_S, False
         while True:
             try:
                 return await call()
             except StoreUnavailable as error:
                 if error.reason == "permission" or time.monotonic() > deadline:
                     raise
-                self._say(f"waiting for the store: {error}")
+                if not said:
+                    self._say(f"waiting for the store, up to {STORE_PATIENCE_S:.0f} s: {error}")
+                    said = True
                 await asyncio.sleep(1.0)

@@ -20,6 +20,7 @@ from streams.wire.movietweetings import (
     read_ratings,
 )
 from streams.wire.producer import Producer, ProducerFailed
+from streams.wire.reach import reach
 from streams.wire.topics import Topic
 
 SOURCE = "solaris/replay"
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"replay: no rating in {args.movietweetings / 'ratings.dat'} can be read", file=sys.stderr)
         return 2
     records = _records(movies, ratings, args.speed_up)
-    with closing(Producer(kafka_settings(), source=SOURCE)) as producer:
+    with closing(Producer(reach(kafka_settings()), source=SOURCE)) as producer:
         try:
             for record in progress(records, len(movies) + len(ratings), "replaying"):
                 send_when_room(producer, record)

@@ -9,6 +9,7 @@ from itertools import islice
 
 from runtime.settings import kafka_settings
 from streams.wire.codec import Rejection, decode
+from streams.wire.reach import reach
 from streams.wire.reader import FromBeginning, FromEnd, FromTime, Reader, ReaderError, Start
 from streams.wire.record import Record
 from streams.wire.topics import DEAD_LETTER_SUFFIX, TOPICS
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     if args.from_time_ms is not None:
         start = FromTime(args.from_time_ms)
     try:
-        with Reader(kafka_settings(), args.topic) as reader:
+        with Reader(reach(kafka_settings()), args.topic) as reader:
             records = reader.read(start) if args.no_follow else _skip_idle(reader.follow(start))
             for record in islice(records, args.limit):
                 print(_json_line(record) if args.json else _plain_line(record), flush=True)

@@ -6,6 +6,7 @@ import sys
 
 from runtime.settings import kafka_settings
 from streams.admin import Admin, AdminError, compare_topic
+from streams.wire.reach import reach
 from streams.wire.topics import TOPICS
 
 
@@ -18,17 +19,17 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    """Status 0 if every topic exists and is right, 1 if not, 2 if the broker cannot be asked."""
+    """Status 0 if every topic exists and is right, 1 if not, or if the broker refuses the question."""
     if args.create and args.check:
         print("topics: --create already checks; --check alone changes nothing", file=sys.stderr)
         return 2
     try:
-        admin = Admin(kafka_settings())
+        admin = Admin(reach(kafka_settings()))
         created = admin.create_topics() if args.create else []
         states = admin.topic_states(TOPICS)
     except AdminError as error:
         print(f"topics: {error}", file=sys.stderr)
-        return 2
+        return 1
     problems = {name: compare_topic(spec, states.get(name)) for name, spec in TOPICS.items()}
     if args.json:
         rows = [

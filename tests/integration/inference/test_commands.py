@@ -12,6 +12,7 @@ from inference.__main__ import main
 from inference.release import Release
 from inference.training.untrained import untrained_release
 from runtime.settings import RedisSettings
+from runtime.unreachable import EXIT_UNREACHABLE
 from streams.wire.topics import Topic
 from tests.agents import Topics
 from tests.processes import AgentProcess, RankerProcess
@@ -78,7 +79,12 @@ def test_probe_names_a_broker_that_is_not_there(
     ranker: RankerProcess, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOLARIS_KAFKA_BOOTSTRAP", "127.0.0.1:1")
-    status, out, _ = run(capsys, "probe", "--item", "item-3", "--timeout-s", "0.5", "--json", "--url", ranker.url)
+    argv = ("probe", "--item", "item-3", "--timeout-s", "0.5", "--json", "--url", ranker.url)
+    status, out, err = run(capsys, *argv)
+    assert (status, out) == (EXIT_UNREACHABLE, "")
+    assert "Kafka cannot be reached at 127.0.0.1:1 (from SOLARIS_KAFKA_BOOTSTRAP)" in err
+    monkeypatch.setattr("inference.commands.probe.reach", lambda settings: settings)  # it goes away meanwhile
+    status, out, _ = run(capsys, *argv)
     assert (status, json.loads(out)["missing"]) == (1, "topic")
 
 

@@ -11,6 +11,7 @@ from cache.redis_store import Profile, RedisStore
 from cache.store import StoreUnavailable
 from local.process import tail
 from runtime.settings import KafkaSettings, kafka_settings
+from runtime.unreachable import EXIT_UNREACHABLE
 from streams.admin import AccessRefused, Admin, AdminError, PreflightError
 from streams.agent.exits import Exit
 from streams.wire.producer import Producer
@@ -114,9 +115,9 @@ def test_commands_name_the_setting_that_is_wrong(secured: Secured) -> None:
     redis = secured.variables | {"SOLARIS_REDIS_URL": secured.redis.url(WRONG)}
     missing = {name: value for name, value in secured.variables.items() if "USERNAME" not in name}
     for words, variables, status, named in (
-        (("streams", "topics"), kafka, 2, "_USERNAME and _PASSWORD"),
-        (("streams", "produce", "item", "--item", "x", "--delete"), kafka, 1, "_USERNAME and _PASSWORD"),
-        (("inference", "release", "list"), redis, 1, BAD_PAIR),
+        (("streams", "topics"), kafka, EXIT_UNREACHABLE, "_USERNAME and _PASSWORD"),
+        (("streams", "produce", "item", "--item", "x", "--delete"), kafka, EXIT_UNREACHABLE, "_USERNAME and _PASSWORD"),
+        (("inference", "release", "list"), redis, EXIT_UNREACHABLE, BAD_PAIR),
         (("streams", "topics"), missing, 2, "sasl_username"),
     ):
         done = run_command(words, variables)
