@@ -12,6 +12,7 @@ from cache.redis_store import RedisStore
 from local.kafka import Kafka
 from local.ports import free_port
 from local.process import Child
+from runtime.ids import UserId
 from runtime.settings import KafkaSettings
 from streams.admin import Admin
 from streams.wire.producer import Producer
@@ -24,6 +25,7 @@ from tests.waiting import eventually, wait_until
 pytestmark = [pytest.mark.kafka, pytest.mark.redis]
 
 MODULE = "streams.user_refresh"
+GROUP = "solaris.user-refresh"  # nobody else may be in it here: what another has not committed yet is not ours
 
 
 def test_told_to_stop_while_it_starts_it_ends_at_once(kafka_topics: str, start: Start) -> None:
@@ -32,6 +34,35 @@ def test_told_to_stop_while_it_starts_it_ends_at_once(kafka_topics: str, start: 
     assert agent.child is not None
     agent.child.signal(signal.SIGTERM)
     assert agent.child.wait_exit(20), agent.log.read_text()
+
+
+async def test_sigterm_finishes_the_batch_commits_and_exits_0(store: RedisStore, topics: Topics, start: Start) -> None:
+    users = [new_user() for _ in range(300)]
+    agent = start(MODULE)
+    for user in users:
+        topics.send(Topic.USER_ACTIVITY, user, click(user, "item-1"))
+    topics.flush()
+
+    async def first_is_known() -> bool:
+        return bool((await store.read_histories(users[:1]))[0].payloads)
+
+    await eventually(first_is_known, 20)
+    assert agent.stop() == 0
+    offsets = Admin(KafkaSettings(bootstrap=topics.bootstrap)).group_offsets([GROUP])[GROUP]
+    committed = {partition: offset for (topic, partition), offset in offsets.items() if topic == Topic.USER_ACTIVITY}
+    done = {user: bool(h.payloads) for user, h in zip(users, await store.read_histories(users), strict=True)}
+    behind = [
+        record
+        for record in topics.since(Topic.USER_ACTIVITY, {p: committed.get(p, 0) for p in range(8)})
+        if record.key and done.get(UserId(record.key.decode()))
+    ]
+    assert behind == []  # what is in the store is committed
+    start(MODULE)
+
+    async def all_known() -> bool:
+        return all(history.payloads for history in await store.read_histories(users))
+
+    await eventually(all_known, 20)  # and what is not is read again
 
 
 @pytest.fixture

@@ -15,15 +15,12 @@ from local.kafka import running_kafka
 from local.valkey import connect
 from runtime import clock
 from runtime.ids import ModelVersion, UserId
-from runtime.settings import KafkaSettings
-from streams.admin import Admin
 from streams.agent.exits import Exit
 from streams.wire.codec import encode
 from streams.wire.events import Retrieval, UserMiss
 from streams.wire.record import Record
 from streams.wire.topics import Topic, dead_letter_topic
 from tests.agents import Topics, click, new_user
-from tests.integration.streams.agents.conftest import Start
 from tests.processes import AgentProcess
 from tests.waiting import eventually
 
@@ -50,11 +47,6 @@ def header(record: Record, name: str) -> str:
 
 async def has_history(store: RedisStore, user: UserId) -> bool:
     return bool((await store.read_histories([user]))[0].payloads)
-
-
-def committed_offsets(topics: Topics, group: str) -> dict[int, int]:
-    offsets = Admin(KafkaSettings(bootstrap=topics.bootstrap)).group_offsets([group])[group]
-    return {partition: offset for (topic, partition), offset in offsets.items() if topic == Topic.USER_ACTIVITY}
 
 
 async def test_a_click_reaches_the_history_and_the_row_of_an_active_user(
@@ -197,30 +189,6 @@ async def test_records_that_each_fail_for_their_own_sake_are_buried_and_stop_nob
     await eventually(all_known, 20)
     await eventually(lambda: buried() == {user.encode() for user in broken}, 30)
     assert agent.metric('solaris_agent_paused{reason="effect"}') == 0
-
-
-async def test_sigterm_finishes_the_batch_commits_and_exits_0(store: RedisStore, topics: Topics, start: Start) -> None:
-    users = [new_user() for _ in range(300)]
-    agent = start(MODULE)
-    for user in users:
-        topics.send(Topic.USER_ACTIVITY, user, click(user, "item-1"))
-    topics.flush()
-    await eventually(lambda: has_history(store, users[0]), 20)
-    assert agent.stop() == 0
-    committed = committed_offsets(topics, GROUP)
-    done = {user: bool(h.payloads) for user, h in zip(users, await store.read_histories(users), strict=True)}
-    behind = [
-        record
-        for record in topics.since(Topic.USER_ACTIVITY, {p: committed.get(p, 0) for p in range(8)})
-        if record.key and done.get(UserId(record.key.decode()))
-    ]
-    assert behind == []  # what is in the store is committed
-    start(MODULE)
-
-    async def all_known() -> bool:
-        return all(history.payloads for history in await store.read_histories(users))
-
-    await eventually(all_known, 20)  # and what is not is read again
 
 
 async def test_the_watermarks_follow_the_broker_while_nothing_happens(
