@@ -8,11 +8,19 @@ FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)  # float6
 
 
 def check_tensor(
-    name: str, tensor: torch.Tensor, shape: Sequence[int], dtypes: Sequence[torch.dtype], device: torch.device
+    name: str,
+    tensor: torch.Tensor,
+    shape: Sequence[int],
+    dtypes: Sequence[torch.dtype],
+    device: torch.device,
+    *,
+    strided: bool = False,
 ) -> None:
-    """Raise ValueError unless `tensor` has this shape (-1: any size), one of these dtypes and this device.
+    """Raise ValueError unless `tensor` has this shape (-1: any size), one of these dtypes and this device, and its
+    last dimension is contiguous: on a CPU as on a GPU, so that one does not find what the other took.
 
-    Shapes, dtypes and devices are known without reading the tensor: checking them never waits for a GPU.
+    `strided` takes any strides; an op that does so says it. Shapes, dtypes, devices and strides are known without
+    reading the tensor: checking them never waits for a GPU.
     """
     wrong = tensor.shape != shape  # mostly equal, and then nothing more is compared: this runs in every request
     if wrong and len(tensor.shape) == len(shape):
@@ -24,6 +32,14 @@ def check_tensor(
         raise ValueError(f"{name} is {str(tensor.dtype).removeprefix('torch.')}; allowed is {allowed}")
     if tensor.device != device:
         raise ValueError(f"{name} is on {tensor.device}; the other tensors are on {device}")
+    if not strided and not contiguous_rows(tensor):
+        strides = list(tensor.stride())
+        raise ValueError(f"{name} has strides {strides}; allowed is a contiguous last dimension: call .contiguous()")
+
+
+def contiguous_rows(*tensors: torch.Tensor | None) -> bool:
+    """Whether neighbours in the last dimension are neighbours in memory, in every tensor that is there."""
+    return all(t is None or t.is_contiguous() or t.stride(-1) == 1 or t.shape[-1] <= 1 for t in tensors)
 
 
 def check_choice(name: str, value: str, allowed: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ import triton.language as tl
 from triton.tools.tensor_descriptor import TensorDescriptor
 
 from kernels.broadcast_lce.config import CONFIGS, FP32_CONFIG, MAX_COLUMNS, TRIALS, Config, config_for
+from kernels.checks import contiguous_rows
 from kernels.compile_case import CompileCase
 
 
@@ -55,7 +56,7 @@ def broadcast_lce_triton(
 ) -> torch.Tensor:
     """See `op.broadcast_lce`, which checks; the last dimension of every tensor must be contiguous."""
     (n, k, d), m = x.shape, request.shape[1]
-    assert x.stride(2) == weight.stride(1) == request.stride(2) == cand_to_user.stride(0) == 1
+    assert contiguous_rows(x, weight, request, cand_to_user)
     assert weight.shape[0] >= m
     assert weight.shape[1] >= k
     assert n * d <= MAX_COLUMNS

@@ -20,6 +20,7 @@ from kernels.broadcast_linear.config import (
 )
 from kernels.broadcast_linear.epilogue import BlockNorm, Cross, Epilogue, Normed
 from kernels.broadcast_linear.reference import ACTIVATIONS
+from kernels.checks import contiguous_rows
 from kernels.compile_case import CompileCase
 
 
@@ -140,7 +141,7 @@ def broadcast_linear_triton(
     The last dimension of every tensor must be contiguous; with descriptors, rows must begin at multiples of 16 bytes.
     """
     (n, k), h = x.shape, weight.shape[0]
-    assert x.stride(1) == weight.stride(1) == 1
+    assert contiguous_rows(x, weight)
     assert (scales is None) == (x.element_size() > 1)
     block = epilogue.width if isinstance(epilogue, BlockNorm) else None
     c = config or config_for(n, h, x.element_size(), block)
@@ -172,7 +173,7 @@ def finish_triton(
 ) -> torch.Tensor:
     """Everything but the product, written over it; its last dimension must be contiguous."""
     n, h = product.shape
-    assert product.stride(1) == 1
+    assert contiguous_rows(product)
     if n == 0 or h == 0:
         return product
     outputs = epilogue.width if isinstance(epilogue, BlockNorm) else FINISH_OUTPUTS
@@ -187,7 +188,7 @@ def _finishing(
     request: torch.Tensor, cand_to_user: torch.Tensor, activation: str, epilogue: Epilogue | None
 ) -> dict[str, object]:
     """The arguments that both kernels hand on; what an epilogue does not read is None."""
-    assert request.stride(1) == cand_to_user.stride(0) == 1
+    assert contiguous_rows(request, cand_to_user)
     assert activation in ACTIVATIONS
     given: dict[str, object] = {
         "request": request, "cand_to_user": cand_to_user, "stride_r": request.stride(0), "ACTIVATION": activation,
@@ -196,11 +197,11 @@ def _finishing(
     }  # fmt: skip
     match epilogue:
         case Cross(x0, x1):
-            assert x0.stride(1) == x1.stride(1) == 1
+            assert contiguous_rows(x0, x1)
             strides = {"stride_x0": x0.stride(0), "stride_x1": x1.stride(0)}
             given |= {"EPILOGUE": "cross", "x0": x0, "x1": x1, **strides}
         case Normed(rstd, mean, gain, offset):
-            assert all(t is None or t.stride(0) == 1 for t in (rstd, mean, gain, offset))
+            assert contiguous_rows(rstd, mean, gain, offset)
             given |= {"EPILOGUE": "normed", "rstd": rstd, "mean": mean, "gain": gain, "offset": offset}
         case BlockNorm(_, eps):
             given |= {"EPILOGUE": "blocknorm", "eps": eps}

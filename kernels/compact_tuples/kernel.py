@@ -4,6 +4,7 @@ import torch
 import triton
 import triton.language as tl
 
+from kernels.checks import contiguous_rows
 from kernels.compact_tuples.layout import TupleLayout
 from kernels.compact_tuples.reference import views
 from kernels.compile_case import CompileCase
@@ -32,7 +33,7 @@ def unpack_tuples_triton(
     buffer: torch.Tensor, layout: TupleLayout, block: int = BLOCK
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
     """See `op.unpack_tuples`, which checks."""
-    assert buffer.stride(0) == 1
+    assert contiguous_rows(buffer)
     assert buffer.data_ptr() % 16 == 0
     offsets, dictionary, codes, weights = views(buffer, layout)
     n, weighted = layout.num_tuples, layout.weighted

@@ -10,6 +10,7 @@ import torch
 import triton
 import triton.language as tl
 
+from kernels.checks import contiguous_rows
 from kernels.compile_case import CompileCase
 from kernels.hopper import ENOUGH_PROGRAMS
 
@@ -114,7 +115,7 @@ def fm_broadcast_triton(
     config = config or packed_config_for(n, max(nc, 1)) or single_config_for(nc)
     if config.candidates > 1:
         return _single(c, y_c, t, None, cand_to_user, config)[0]
-    assert c.stride(2) == y_c.stride(1) == t.stride(2) == cand_to_user.stride(0) == 1
+    assert contiguous_rows(c, y_c, t, cand_to_user)
     assert nc <= config.rows
     out = torch.empty((n, nc, k), dtype=c.dtype, device=c.device)
     if out.numel() == 0:
@@ -151,8 +152,7 @@ def _single(
     config: Config,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     (n, nc, d), k, nu = c.shape, y_c.shape[1], 0 if u is None else u.shape[1]
-    assert c.stride(2) == y_c.stride(1) == t.stride(2) == cand_to_user.stride(0) == 1
-    assert u is None or u.stride(2) == 1
+    assert contiguous_rows(c, y_c, t, u, cand_to_user)
     assert nc <= config.rows
     out_c = torch.empty((n, nc, k), dtype=c.dtype, device=c.device)
     out_u = None if u is None else torch.empty((n, nu, k), dtype=c.dtype, device=c.device)

@@ -6,6 +6,7 @@ import torch
 import triton
 import triton.language as tl
 
+from kernels.checks import contiguous_rows
 from kernels.compile_case import CompileCase
 from kernels.gather_dequant.wire import NUM_BITS, WireFormat
 
@@ -122,10 +123,10 @@ def gather_dequant_triton(
 ) -> torch.Tensor:
     """See `op.gather_dequant`, which checks; fills `out` and returns the hits."""
     (n, features), d = slot.shape, wire.width
-    assert staging.stride() == (staging.shape[1], 1)
+    assert staging.is_contiguous()
     assert slot.is_contiguous()
     assert default.is_contiguous()
-    assert out.stride(2) == 1 or d == 1
+    assert contiguous_rows(out)
     hit = torch.empty((n, features), dtype=torch.bool, device=slot.device)
     if slot.numel() == 0:
         return hit
@@ -150,8 +151,8 @@ def gather_dequant_pool_triton(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """See `op.gather_dequant_pool`, which checks."""
     bags, d = bag_offsets.shape[0] - 1, wire.width
-    assert staging.stride() == (staging.shape[1], 1)
-    assert slot.stride(0) == bag_offsets.stride(0) == default.stride(0) == 1
+    assert staging.is_contiguous()
+    assert contiguous_rows(slot, bag_offsets, default)
     out = torch.empty((bags, d), dtype=dtype, device=slot.device)
     hit = torch.empty(bags, dtype=torch.bool, device=slot.device)
     if bags == 0:

@@ -28,7 +28,8 @@ def gather_dequant(
     A GPU and a CPU give the same bits in float32. `out` [N, F, d], of any strides but a contiguous last one, takes the
     values: a range of the columns of a wider input. Slots are not read, only followed: one beyond S is an error of
     the caller's. Whether a row is sound (checksum, version, expiry) is decided before; a row that is not gets no slot.
-    Raises ValueError on a shape, dtype or device that does not fit.
+    Rows of inputs that do not follow each other are copied on a GPU; strides within a row raise ValueError, as does a
+    shape, dtype or device that does not fit.
     """
     (n, features), d = slot.shape, wire.width
     default = default[:, None] if default.dim() == 2 else default

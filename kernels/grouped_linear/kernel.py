@@ -6,6 +6,7 @@ import torch
 import triton
 import triton.language as tl
 
+from kernels.checks import contiguous_rows
 from kernels.compile_case import CompileCase
 from kernels.grouped_linear.packed import PackedLinears
 from kernels.hopper import ENOUGH_PROGRAMS
@@ -82,7 +83,7 @@ def grouped_linear_fwd_kernel(
 def grouped_linear_triton(x: torch.Tensor, packed: PackedLinears, config: Config | None = None) -> torch.Tensor:
     """See `op.grouped_linear`, which checks; `x` must be contiguous in its last dimension."""
     n = x.shape[0]
-    assert x.stride(1) == packed.weight.stride(0) == packed.bias.stride(0) == 1
+    assert contiguous_rows(x, packed.weight, packed.bias)
     assert packed.table.is_contiguous()
     out = torch.empty((n, sum(packed.widths_out)), dtype=x.dtype, device=x.device)
     if n == 0:

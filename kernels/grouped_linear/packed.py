@@ -37,6 +37,7 @@ class PackedLinears:
         """Of `weights` [H_g, K_g] and `biases` [H_g] (None: zeros), all of one dtype and device.
 
         `activations`: one for all or one each, of none, relu, silu, hardswish. Gradients flow back to what is packed.
+        Strides are free: packing copies.
         Raises ValueError on lengths, shapes, dtypes, devices or words that do not fit.
         """
         if not weights:
@@ -49,11 +50,12 @@ class PackedLinears:
         first = weights[0]
         filled: list[torch.Tensor] = []
         for g, (weight, bias, activation) in enumerate(zip(weights, biases, activations, strict=True)):
-            check_tensor(f"weights[{g}]", weight, (-1, -1), FLOATS if g == 0 else (first.dtype,), first.device)
+            dtypes = FLOATS if g == 0 else (first.dtype,)
+            check_tensor(f"weights[{g}]", weight, (-1, -1), dtypes, first.device, strided=True)
             if 0 in weight.shape:
                 raise ValueError(f"weights[{g}] is {list(weight.shape)}; expected no empty dimension")
             filled.append(weight.new_zeros(weight.shape[0]) if bias is None else bias)
-            check_tensor(f"biases[{g}]", filled[g], (weight.shape[0],), (first.dtype,), first.device)
+            check_tensor(f"biases[{g}]", filled[g], weight.shape[:1], (first.dtype,), first.device, strided=True)
             check_choice(f"activations[{g}]", activation, ACTIVATIONS)
         widths_in, widths_out = tuple(w.shape[1] for w in weights), tuple(w.shape[0] for w in weights)
         tile = tile or tile_for(widths_out)

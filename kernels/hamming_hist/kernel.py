@@ -6,6 +6,7 @@ import torch
 import triton
 import triton.language as tl
 
+from kernels.checks import contiguous_rows
 from kernels.compile_case import CompileCase
 from kernels.hopper import ENOUGH_PROGRAMS
 
@@ -107,7 +108,7 @@ def hamming_hist_triton(
 ) -> torch.Tensor:
     """See `op.hamming_hist`, which checks; signatures must be contiguous in their last dimension."""
     (n, words), num_users = a.shape, kv_offsets.shape[0] - 1
-    assert a.stride(1) == b.stride(1) == cand_to_user.stride(0) == kv_offsets.stride(0) == 1
+    assert contiguous_rows(a, b, cand_to_user, kv_offsets)
     c = config or config_for(max(n, 1), b.shape[0], num_users)
     assert c.keys <= 255
     make = torch.zeros if c.splits > 1 else torch.empty  # splits add integers: their order does not matter

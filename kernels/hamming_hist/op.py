@@ -27,7 +27,7 @@ def hamming_hist(
     if use_triton(a, b):
         from kernels.hamming_hist.kernel import hamming_hist_triton
 
-        return hamming_hist_triton(a.contiguous(), b.contiguous(), cand_to_user, kv_offsets, bins)
+        return hamming_hist_triton(a, b, cand_to_user, kv_offsets, bins)
     return reference.hamming_hist(a, b, cand_to_user, kv_offsets, bins)
 
 

@@ -6,6 +6,7 @@ import torch
 import triton
 import triton.language as tl
 
+from kernels.checks import contiguous_rows
 from kernels.compile_case import CompileCase
 from kernels.hamming_hist.kernel import distance_tile, history_share
 from kernels.hopper import ENOUGH_PROGRAMS
@@ -108,8 +109,7 @@ def hamming_pool_triton(
 ) -> torch.Tensor:
     """See `op.hamming_pool`, which checks; every tensor must be contiguous in its last dimension."""
     (n, words), d, num_users = a.shape, v.shape[1], kv_offsets.shape[0] - 1
-    assert a.stride(1) == b.stride(1) == v.stride(1) == weight.stride(0) == 1
-    assert cand_to_user.stride(0) == kv_offsets.stride(0) == 1
+    assert contiguous_rows(a, b, v, weight, cand_to_user, kv_offsets)
     if n == 0 or d == 0:
         return torch.empty((n, d), dtype=v.dtype, device=v.device)
     c = config or config_for(n, v.shape[0], num_users, d)

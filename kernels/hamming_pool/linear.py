@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import torch
 
+from kernels.checks import FLOATS, check_tensor
 from kernels.hamming import WORD_BITS, unpack_signs
 
 
@@ -12,7 +13,13 @@ def history_moments(b: torch.Tensor, v: torch.Tensor, kv_offsets: torch.Tensor) 
 
     `b` [T, W] int32, `v` [T, D] floating, `kv_offsets` [B + 1] int32 -> [B, bits, D] and [B, D]. The user's half of the
     work: it depends on no candidate, so it may be done while retrieval runs. Reads the offsets on the host if B > 1.
+    Raises ValueError on a shape, dtype or device that does not fit.
     """
+    check_tensor("b", b, (-1, -1), (torch.int32,), b.device)
+    check_tensor("v", v, (b.shape[0], -1), FLOATS, b.device)
+    check_tensor("kv_offsets", kv_offsets, (-1,), (torch.int32,), b.device)
+    if kv_offsets.shape[0] < 2:
+        raise ValueError(f"kv_offsets has {kv_offsets.shape[0]} elements; it has one more than there are users")
     signs = unpack_signs(b).to(v.dtype)
     ends = [0, b.shape[0]] if kv_offsets.shape[0] == 2 else kv_offsets.tolist()
     parts = [slice(first, last) for first, last in pairwise(ends)]
@@ -36,9 +43,13 @@ def hamming_pool_linear(
     moves inside: `out_i = (at_zero + slope / 2) sum_l v_l - slope / (2 bits) s_a @ (sum_l s_b,l v_l)`, exact in real
     arithmetic. `a` [N, W] int32, `moments` [B, bits, D] and `sums` [B, D] of `history_moments`, `cand_to_user` [N]
     int32 non-decreasing -> [N, D]. N x bits x D multiply-adds instead of N x L x (bits + D). Reads where
-    the users' candidates begin on the host if B > 1.
+    the users' candidates begin on the host if B > 1. Raises ValueError on a shape, dtype or device that does not fit.
     """
+    check_tensor("a", a, (-1, -1), (torch.int32,), a.device)
     bits = a.shape[1] * WORD_BITS
+    check_tensor("moments", moments, (-1, bits, -1), FLOATS, a.device)
+    check_tensor("sums", sums, (moments.shape[0], moments.shape[2]), (moments.dtype,), a.device)
+    check_tensor("cand_to_user", cand_to_user, (a.shape[0],), (torch.int32,), a.device)
     signs = unpack_signs(a).to(moments.dtype) * (-slope / (2 * bits))
     scaled = (at_zero + slope / 2) * sums
     if moments.shape[0] == 1:

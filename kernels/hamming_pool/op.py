@@ -38,7 +38,5 @@ def hamming_pool(
     if use_triton(v, weight):
         from kernels.hamming_pool.kernel import hamming_pool_triton
 
-        return hamming_pool_triton(
-            a.contiguous(), b.contiguous(), v.contiguous(), weight.contiguous(), cand_to_user, kv_offsets, normalise
-        )
+        return hamming_pool_triton(a, b, v, weight, cand_to_user, kv_offsets, normalise)
     return reference.hamming_pool(a, b, v, weight, cand_to_user, kv_offsets, normalise)

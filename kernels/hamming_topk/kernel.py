@@ -6,6 +6,7 @@ import torch
 import triton
 import triton.language as tl
 
+from kernels.checks import contiguous_rows
 from kernels.compile_case import CompileCase
 from kernels.hamming_hist.kernel import popcount
 
@@ -79,7 +80,7 @@ def hamming_topk_triton(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """See `op.hamming_topk`, which checks; signatures must be contiguous in their last dimension."""
     (n, words), num_users = a.shape, kv_offsets.shape[0] - 1
-    assert a.stride(1) == b.stride(1) == cand_to_user.stride(0) == kv_offsets.stride(0) == 1
+    assert contiguous_rows(a, b, cand_to_user, kv_offsets)
     index, distance = torch.full((2, n, k), -1, dtype=torch.int32, device=a.device)
     if n == 0:
         return index, distance

@@ -25,5 +25,5 @@ def hamming_topk(
     if use_triton(a, b):
         from kernels.hamming_topk.kernel import hamming_topk_triton
 
-        return hamming_topk_triton(a.contiguous(), b.contiguous(), cand_to_user, kv_offsets, k)
+        return hamming_topk_triton(a, b, cand_to_user, kv_offsets, k)
     return reference.hamming_topk(a, b, cand_to_user, kv_offsets, k)

@@ -4,6 +4,7 @@ import torch
 import triton
 import triton.language as tl
 
+from kernels.checks import contiguous_rows
 from kernels.compile_case import CompileCase
 from kernels.hash_ids.reference import GOLDEN, MIX_1, MIX_2
 
@@ -47,7 +48,7 @@ def hash_ids_triton(
 ) -> torch.Tensor:
     """See `op.hash_ids`, which checks."""
     t, features = ids.shape[0], sizes.shape[0]
-    assert ids.stride(0) == id_offsets.stride(0) == sizes.stride(0) == seeds.stride(0) == 1
+    assert contiguous_rows(ids, id_offsets, sizes, seeds)
     out = torch.empty(t, dtype=torch.int32, device=ids.device)
     if t == 0:
         return out

@@ -26,5 +26,5 @@ def hash_ids(ids: torch.Tensor, id_offsets: torch.Tensor, sizes: torch.Tensor, s
     if use_triton(ids):
         from kernels.hash_ids.kernel import hash_ids_triton
 
-        return hash_ids_triton(ids.contiguous(), id_offsets, sizes, seeds)
+        return hash_ids_triton(ids, id_offsets, sizes, seeds)
     return reference.hash_ids(ids, id_offsets, sizes, seeds)

@@ -8,6 +8,7 @@ import torch
 import triton
 import triton.language as tl
 
+from kernels.checks import contiguous_rows
 from kernels.compile_case import CompileCase
 from kernels.hash_ids.kernel import WORDS, splitmix64
 
@@ -69,7 +70,7 @@ def jagged_unique_triton(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """See `op.jagged_unique`, which checks."""
     n, device = keys.shape[0], keys.device
-    assert keys.stride(0) == 1
+    assert contiguous_rows(keys)
     unique = torch.zeros(capacity, dtype=torch.int64, device=device)
     inverse = torch.empty(n, dtype=torch.int32, device=device)
     if n == 0:

@@ -33,5 +33,5 @@ def jagged_unique(
     if use_triton(keys):
         from kernels.jagged_unique.kernel import jagged_unique_triton
 
-        return jagged_unique_triton(keys.contiguous(), capacity)
+        return jagged_unique_triton(keys, capacity)
     return reference.jagged_unique(keys, capacity)

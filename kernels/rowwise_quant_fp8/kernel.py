@@ -6,6 +6,7 @@ import torch
 import triton
 import triton.language as tl
 
+from kernels.checks import contiguous_rows
 from kernels.compile_case import CompileCase
 from kernels.rowwise_quant_fp8.reference import E4M3, E4M3_MAX, EPS, LEAST, PRES
 
@@ -68,7 +69,7 @@ def rowwise_quant_fp8_triton(
     """See `op.rowwise_quant_fp8`, which checks; the last dimension of `x` must be contiguous."""
     n, k = x.shape
     width = k if width is None else width
-    assert x.stride(1) == 1
+    assert contiguous_rows(x)
     assert pre in PRES
     assert k <= width <= MAX_WIDTH
     values = torch.empty((n, width), dtype=E4M3, device=x.device)

@@ -24,11 +24,11 @@ class Fp8Weight:
 
     @classmethod
     def prepare(cls, weight: torch.Tensor, recipe: str = "rowwise") -> "Fp8Weight":
-        """Once, when weights are loaded. Raises ValueError on a dtype or a recipe that is not known."""
-        check_tensor("weight", weight, (-1, -1), FLOATS, weight.device)
+        """Once, when weights are loaded, of any strides. Raises ValueError on a dtype or a recipe that is not known."""
+        check_tensor("weight", weight, (-1, -1), FLOATS, weight.device, strided=True)
         check_choice("recipe", recipe, RECIPES)
         h, k = weight.shape
-        filled = F.pad(weight.detach(), (0, -k % MULTIPLE, 0, -h % MULTIPLE))
+        filled = F.pad(weight.detach(), (0, -k % MULTIPLE, 0, -h % MULTIPLE)).contiguous()
         values, scale = rowwise_quant_fp8(filled) if recipe == "rowwise" else tensorwise_quant_fp8(filled)
         return cls(values, scale.view(1, -1), (h, k), recipe)
 

@@ -6,6 +6,7 @@ import torch
 import triton
 import triton.language as tl
 
+from kernels.checks import contiguous_rows
 from kernels.compile_case import CompileCase
 
 
@@ -54,7 +55,7 @@ def simhash_pack_fwd_kernel(
 def simhash_pack_triton(x: torch.Tensor, proj: torch.Tensor, config: Config | None = None) -> torch.Tensor:
     """See `op.simhash_pack`, which checks; both tensors must be contiguous in their last dimension."""
     (n, d), words = x.shape, proj.shape[0] // 32
-    assert x.stride(1) == proj.stride(1) == 1
+    assert contiguous_rows(x, proj)
     out = torch.empty((n, words), dtype=torch.int32, device=x.device)
     if n == 0:
         return out

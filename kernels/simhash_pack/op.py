@@ -24,5 +24,5 @@ def simhash_pack(x: torch.Tensor, proj: torch.Tensor) -> torch.Tensor:
     if use_triton(x, proj):
         from kernels.simhash_pack.kernel import simhash_pack_triton
 
-        return simhash_pack_triton(x.contiguous(), proj.contiguous())
+        return simhash_pack_triton(x, proj)
     return reference.simhash_pack(x, proj)

@@ -9,6 +9,7 @@ import torch
 import triton
 import triton.language as tl
 
+from kernels.checks import contiguous_rows
 from kernels.compile_case import CompileCase
 from kernels.target_attention.config import CONFIGS, TRIALS, Config, config_for, splits_for
 
@@ -153,8 +154,7 @@ def target_attention_triton(
     """See `op.target_attention`, which checks; the last dimension of every tensor must be contiguous."""
     (n, h, e), (keys, _, ev), b = q.shape, v.shape, user_offsets.shape[0] - 1
     own_k, own_v = self_kv or (None, None)
-    for tensor in (q, k, v, own_k, own_v, user_offsets, kv_offsets, kv_mask):
-        assert tensor is None or tensor.stride(-1) == 1 or tensor.shape[-1] <= 1
+    assert contiguous_rows(q, k, v, own_k, own_v, user_offsets, kv_offsets, kv_mask)
     assert max(n, keys) < 2**31
     out = torch.empty((n, h, ev), dtype=q.dtype, device=q.device)
     if out.numel() == 0:
