@@ -6,7 +6,7 @@ only wait is for the results. On a CPU the same code runs without the capture.
 """
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -14,6 +14,7 @@ import torch
 from inference.forward.arena import Arena, InputWidths
 from inference.forward.buckets import Bucket, bucket_for, exact_bucket
 from inference.models.ranker import Ranker
+from inference.precision.recipes import by_recipes
 from inference.protocol import RankInputs, RankOutputs
 from kernels.graphs import Memory, capture
 
@@ -22,10 +23,20 @@ class Forward:
     """Scores batches with one variant. Not for several threads at once: a bucket's arena is one."""
 
     def __init__(
-        self, ranker: Ranker, widths: InputWidths, device: torch.device, dtype: torch.dtype = torch.float32
+        self,
+        ranker: Ranker,
+        widths: InputWidths,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        recipes: Mapping[str, str] | None = None,
     ) -> None:
-        """A copy of `ranker` on `device`, narrowed to `dtype`."""
-        self._ranker = copy.deepcopy(ranker).to(device).narrow(dtype).eval().requires_grad_(False)
+        """A copy of `ranker` on `device`, narrowed to `dtype` but for the linears that `recipes` names.
+
+        Those are converted here, from the weights as they are, so that nothing is left to do for a capture.
+        Raises ValueError for a linear or a recipe that is not known.
+        """
+        exact = copy.deepcopy(ranker).to(device).eval().requires_grad_(False)
+        self._ranker = by_recipes(exact, recipes or {}).narrow(dtype)
         self._widths, self._device, self._dtype = widths, device, dtype
         self._passes: dict[Bucket, _Pass] = {}
 

@@ -11,9 +11,9 @@ from torch import nn
 
 from inference.models.blocks import head_products, start_as_linears, start_as_similarity, start_at_zero
 from inference.models.shared_interaction import SharedInteraction
+from inference.models.shared_linear import SharedLinear
 from inference.models.sizes import Sizes
 from inference.protocol import NUM_TIERS, RankInputs, RankOutputs, Tier
-from kernels.broadcast_linear.op import broadcast_linear
 from kernels.target_attention.op import target_attention
 
 WIDE_LOAD = 16  # rows of a multiple of it are read 128 bits at a time: 8 elements would do for bf16, e4m3 needs 16
@@ -56,7 +56,7 @@ class Ranker(nn.Module):
         self.padding = -sum(widths) % WIDE_LOAD
         widths[-1] += self.padding
         self.from_request = nn.Linear(d + sizes.context_width, hidden)
-        self.from_candidate = nn.Linear(sum(widths), hidden, bias=False)
+        self.from_candidate = SharedLinear(sum(widths), hidden)
         start_as_linears(self.from_candidate, widths)
         self.pair_gate = nn.Linear(NUM_TIERS + 2, p)
         start_at_zero(self.pair_gate)
@@ -85,12 +85,12 @@ class Ranker(nn.Module):
         weight = (mask / mask.sum(1, keepdim=True)).to(tokens.dtype)
         summary = (tokens * weight[:, :, None]).sum(1)  # [B, D]
         request = self.from_request(torch.cat([summary, inputs.context], dim=1))  # once per request
-        hidden = broadcast_linear(joined, self.from_candidate.weight, request, index)
+        hidden = self.from_candidate(joined, request, index)
         if self.interactions is not None:
             hidden = hidden + self.interactions(tokens, mask, [cand, *reads], pair, index)
         for block in self.blocks:
             hidden = block(hidden)
-        exact = self.heads.weight.dtype  # wider than the features where those are of 16 bits
+        exact = torch.promote_types(hidden.dtype, torch.float32)  # as the heads are: see `narrow`
         click, conversion = (self.heads(hidden.to(exact)) + self.pair_heads(pair.to(exact))).unbind(-1)
         return click, conversion
 

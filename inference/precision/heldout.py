@@ -1,7 +1,6 @@
 """Requests that a ranker has not learned from, as the tensors it reads, and the log loss over them."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,20 +60,17 @@ def _batches(bundle: Bundle, data: Dataset) -> Iterator[Heldout]:
         )
 
 
-def log_loss(ranker: Ranker, batches: Sequence[Heldout], mode: AbstractContextManager[object] | None = None) -> float:
-    """Weighted mean log loss of a click; `mode` is entered around the ranker alone."""
-    return float(request_losses(ranker, batches, mode).sum()) / sum(float(batch.weight.sum()) for batch in batches)
+def log_loss(ranker: Ranker, batches: Sequence[Heldout]) -> float:
+    """Weighted mean log loss of a click."""
+    return float(request_losses(ranker, batches).sum()) / sum(float(batch.weight.sum()) for batch in batches)
 
 
 @torch.inference_mode()
-def request_losses(
-    ranker: Ranker, batches: Sequence[Heldout], mode: AbstractContextManager[object] | None = None
-) -> torch.Tensor:
+def request_losses(ranker: Ranker, batches: Sequence[Heldout]) -> torch.Tensor:
     """[R] float64: of every request the weighted sum over its candidates."""
     sums = []
     for batch in batches:
-        with mode or nullcontext():
-            click, _ = ranker(batch.inputs)
+        click, _ = ranker(batch.inputs)
         losses = torch.nn.functional.binary_cross_entropy_with_logits(
             (click + batch.positions).double(), batch.clicked.double(), reduction="none"
         )

@@ -4,21 +4,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import torch
+from torch import nn
 
 from inference.models.ranker import Ranker
 from inference.models.ranker_work import each_twice
 from inference.precision.errors import kernel_error
 from inference.precision.heldout import BATCH_REQUESTS, Heldout, log_loss, request_losses
 from inference.precision.moments import Moments
-from inference.precision.recipes import BF16, FP8, RECIPES, Applied, by_recipe
+from inference.precision.recipes import BF16, FP8, RECIPES, SERVED, by_recipe, by_recipes
 from inference.precision.select import Option, Selection, select
-from inference.precision.sites import AtSites, linear_weights
+from inference.precision.sites import linears, watched
 from inference.precision.table import RecipeRow, SiteRow, VariantPrecision
 from inference.protocol import RankInputs
 
 NUM_PARTS = 4  # two halves to choose on, two to verify on
 
-Times = Callable[[torch.Tensor], Mapping[str, float]]  # weight [H, K] -> microseconds of each recipe
+Times = Callable[[nn.Linear], Mapping[str, float]]  # microseconds of each recipe
 Change = Callable[[Mapping[str, str]], float]  # recipe of each site -> relative change of the log loss
 Say = Callable[[str], None]
 
@@ -39,14 +40,14 @@ def probe(ranker: Ranker, batches: Sequence[Heldout], budget: float, times: Time
     )
     moments = record(ranker, [batch.inputs for batch in choosing])
     per_candidate = scales_with_candidates(ranker, choosing[0].inputs)
-    weights = {name: part.weight.detach() for name, part in linear_weights(ranker).items()}
+    found = linears(ranker)
 
     rows: list[SiteRow] = []
     options: list[Option] = []
-    for site, weight in weights.items():
+    for site, linear in found.items():
         say(f"probing {site}")
-        measured = None if times is None else times(weight)
-        row = _site_row(site, weight, moments[site], per_candidate[site], change, measured)
+        measured = None if times is None else times(linear)
+        row = _site_row(site, linear.weight.detach(), moments[site], per_candidate[site], change, measured)
         rows.append(row)
         options += [_option(row, recipe, measured) for recipe in FP8]
     say("choosing")
@@ -59,8 +60,8 @@ def probe(ranker: Ranker, batches: Sequence[Heldout], budget: float, times: Time
         change=selection.change,
         verified_change=selection.verified_change,
         verified_error=_standard_error(ranker, verifying, selection.within_budget),
-        naive={recipe: verified(dict.fromkeys(weights, recipe)) for recipe in RECIPES},
-        naive_error={recipe: _standard_error(ranker, verifying, dict.fromkeys(weights, recipe)) for recipe in RECIPES},
+        naive={recipe: verified(dict.fromkeys(found, recipe)) for recipe in RECIPES},
+        naive_error={recipe: _standard_error(ranker, verifying, dict.fromkeys(found, recipe)) for recipe in RECIPES},
     )
 
 
@@ -69,14 +70,14 @@ def record(ranker: Ranker, batches: Sequence[RankInputs]) -> dict[str, Moments]:
     """Moments of the inputs of every linear; ValueError names those that no batch reached."""
     moments: dict[str, Moments] = {}
 
-    def add(site: str, x: torch.Tensor, _weight: torch.Tensor, _bias: torch.Tensor | None) -> None:
+    def add(site: str, x: torch.Tensor) -> None:
         moments.setdefault(site, Moments()).add(x.reshape(-1, x.shape[-1]))
 
     for batch in batches:
-        with AtSites(ranker, add):
+        with watched(ranker, add):
             ranker(batch)
-    if missing := sorted(linear_weights(ranker).keys() - moments.keys()):
-        raise ValueError(f"no product with the weights of {', '.join(missing)} was seen")
+    if missing := sorted(linears(ranker).keys() - moments.keys()):
+        raise ValueError(f"{', '.join(missing)} were not called: who multiplies with their weights cannot be probed")
     return moments
 
 
@@ -87,10 +88,10 @@ def scales_with_candidates(ranker: Ranker, inputs: RankInputs) -> dict[str, bool
     def rows_of(batch: RankInputs) -> dict[str, int]:
         rows: dict[str, int] = {}
 
-        def count(site: str, x: torch.Tensor, _weight: torch.Tensor, _bias: torch.Tensor | None) -> None:
+        def count(site: str, x: torch.Tensor) -> None:
             rows[site] = rows.get(site, 0) + x.shape[:-1].numel()
 
-        with AtSites(ranker, count):
+        with watched(ranker, count):
             ranker(batch)
         return rows
 
@@ -100,7 +101,7 @@ def scales_with_candidates(ranker: Ranker, inputs: RankInputs) -> dict[str, bool
 
 def _change_over(ranker: Ranker, batches: Sequence[Heldout]) -> Change:
     base = log_loss(ranker, batches)
-    return lambda recipes: (log_loss(ranker, batches, Applied(ranker, recipes)) - base) / base if recipes else 0.0
+    return lambda recipes: (log_loss(by_recipes(ranker, recipes), batches) - base) / base if recipes else 0.0
 
 
 def _larger(first: Change, second: Change) -> Change:
@@ -108,7 +109,7 @@ def _larger(first: Change, second: Change) -> Change:
 
 
 def _standard_error(ranker: Ranker, batches: Sequence[Heldout], recipes: Mapping[str, str]) -> float:
-    base, changed = (request_losses(ranker, batches, mode) for mode in (None, Applied(ranker, recipes)))
+    base, changed = (request_losses(one, batches) for one in (ranker, by_recipes(ranker, recipes)))
     return float((changed - base).norm() / base.sum())
 
 
@@ -149,6 +150,7 @@ def _option(row: SiteRow, recipe: str, times: Mapping[str, float] | None) -> Opt
         inputs=row.inputs,
         outputs=row.outputs,
         per_candidate=row.per_candidate,
+        isolated=recipe in SERVED,
         change=row.recipes[recipe].change,
         saved_us=None if times is None else times[BF16] - times[recipe],
     )

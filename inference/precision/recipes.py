@@ -1,62 +1,66 @@
-"""How a site may be computed: the number formats to choose from, applied to a module while it runs."""
+"""How a linear may be computed: the number formats to choose from, and a module by a choice of them."""
 
+import copy
 from collections.abc import Mapping
+from typing import TypeVar
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
-from inference.precision.sites import AtSites
+from inference.models.shared_linear import SharedLinear
+from inference.precision.linears import Added, Bf16Linear, Fp8Linear, Fp8SharedLinear, bf16_linear
+from inference.precision.sites import linears
 from kernels.rowwise_quant_fp8.linear import Fp8Weight, fp8_linear
 
 BF16 = "bf16"
-FP8 = ("fp8 tensorwise", "fp8 rowwise")
+TENSORWISE = "fp8 tensorwise"
+ROWWISE = "fp8 rowwise"
+FP8 = (TENSORWISE, ROWWISE)
 RECIPES = (BF16, *FP8)
+# One scale for all rows makes every score depend on what else is in the batch, its padding included.
+SERVED = (ROWWISE,)
+
+M = TypeVar("M", bound=nn.Module)
 
 
-class Applied(AtSites):
-    """While entered, the sites of `module` that `recipes` names run by their recipe; others as they are.
+def by_recipes(module: M, recipes: Mapping[str, str]) -> M:
+    """A copy of `module` over the same weights in which the linears that `recipes` names run by their recipe.
 
-    Weights are converted once, at the first call. On a GPU FP8 is `torch._scaled_mm`; on a CPU the same e4m3 numbers
-    are multiplied in float32, and bf16 rounds both operands and the result: right numbers, no speed.
+    Their weights are converted here, from what they are now: narrow the copy afterwards, not the module before.
+    Raises ValueError for a linear or a recipe that is not known.
     """
-
-    def __init__(self, module: nn.Module, recipes: Mapping[str, str]) -> None:
-        super().__init__(module, self._apply)
-        self._recipes = recipes
-        self._prepared: dict[tuple[int, tuple[int, ...]], Fp8Weight] = {}
-
-    def _apply(
-        self, site: str, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
-    ) -> torch.Tensor | None:
-        recipe = self._recipes.get(site)
-        if recipe is None:
-            return None
-        if recipe == BF16:
-            return bf16_linear(x, weight, bias)
-        key = (weight.data_ptr(), tuple(weight.shape))  # a part of a weight is one by itself
-        if key not in self._prepared:
-            self._prepared[key] = prepared(weight, recipe)
-        rows = fp8_linear(x.reshape(-1, x.shape[-1]), self._prepared[key], bias)
-        return rows.view(*x.shape[:-1], -1)
+    check_recipes(module, recipes, RECIPES)
+    shared = {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())}
+    copied = copy.deepcopy(module, shared)
+    for site, linear in linears(copied).items():
+        if site in recipes:
+            copied.set_submodule(site, stand_in(linear, recipes[site]).train(copied.training))
+    return copied
 
 
-def prepared(weight: torch.Tensor, recipe: str) -> Fp8Weight:
-    """`weight` [H, K] as one of FP8 multiplies it."""
-    return Fp8Weight.prepare(weight, recipe.removeprefix("fp8 "))
+def check_recipes(module: nn.Module, recipes: Mapping[str, str], allowed: tuple[str, ...]) -> None:
+    """Raise ValueError unless `recipes` maps linears of `module` to `allowed` ones."""
+    if unknown := sorted(recipes.keys() - linears(module).keys()):
+        raise ValueError(f"there is no linear {', '.join(unknown)}")
+    for site, recipe in recipes.items():
+        if recipe not in allowed:
+            raise ValueError(f"the recipe of {site} is {recipe!r}; allowed are {', '.join(allowed)}")
+
+
+def stand_in(linear: nn.Linear, recipe: str) -> nn.Module:
+    """What is called like `linear` and computes it by one of RECIPES."""
+    if isinstance(linear, SharedLinear) and recipe == ROWWISE:
+        return Fp8SharedLinear(linear)
+    product = Bf16Linear(linear) if recipe == BF16 else Fp8Linear(linear, _of_kernels(recipe))
+    return Added(product) if isinstance(linear, SharedLinear) else product
 
 
 def by_recipe(recipe: str, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """`x` [N, K] @ `weight` [H, K] transposed, by one of RECIPES -> [N, H] float32."""
     if recipe == BF16:
         return bf16_linear(x, weight, None)
-    return fp8_linear(x, prepared(weight, recipe))
+    return fp8_linear(x, Fp8Weight.prepare(weight, _of_kernels(recipe)))
 
 
-def bf16_linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    """A linear in bfloat16 with a float32 sum, given back in the dtype of `x`."""
-    if x.is_cuda:
-        return F.linear(x.bfloat16(), weight.bfloat16(), None if bias is None else bias.bfloat16()).to(x.dtype)
-    # A CPU without bf16 units takes ten times as long: the same numbers are multiplied in float32.
-    y = F.linear(x.bfloat16().float(), weight.bfloat16().float(), None if bias is None else bias.float())
-    return y.bfloat16().to(x.dtype)
+def _of_kernels(recipe: str) -> str:
+    return recipe.removeprefix("fp8 ")

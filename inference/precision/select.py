@@ -19,6 +19,7 @@ class Option:
     inputs: int
     outputs: int
     per_candidate: bool
+    isolated: bool  # what comes of a row depends on no other row
     change: float  # relative change of the log loss with this site alone in this recipe
     saved_us: float | None  # against bf16, quantisation included; None where it was not measured
 
@@ -69,6 +70,8 @@ def refusal(option: Option, budget: float) -> str | None:
     """Why the site cannot take the recipe whatever the others do; None if it can."""
     if not option.per_candidate:
         return "computed once per request: nothing to gain"
+    if not option.isolated:
+        return "one scale for all candidates: a score would depend on the others"
     if min(option.inputs, option.outputs) < NARROWEST:
         return f"narrower than {NARROWEST}"
     if not abs(option.change) <= budget:  # also for NaN

@@ -1,39 +1,45 @@
 """How long a site takes by each recipe, on a GPU; nothing else can say it."""
 
+import copy
 from collections.abc import Callable
+from functools import partial
 
 import torch
+from torch import nn
 
-from inference.precision.recipes import BF16, RECIPES, prepared
+from inference.models.shared_linear import SharedLinear
+from inference.precision.recipes import BF16, RECIPES, stand_in
 from kernels.graphs import capture, device_seconds
-from kernels.rowwise_quant_fp8.linear import fp8_linear
 
 REPLAYS = 50
 ROUNDS = 7
 
 
-def site_times_us(rows: int, weight: torch.Tensor) -> dict[str, float]:
-    """Recipe -> microseconds of one product of `rows` rows with `weight` [H, K] on this GPU, as a captured graph.
+def site_times_us(rows: int, linear: nn.Linear) -> dict[str, float]:
+    """Recipe -> microseconds of one call of `linear` with `rows` rows, bias included, on this GPU, as a captured graph.
 
-    Median of rounds in which the recipes take turns; FP8 includes quantising the rows, weights are prepared before.
+    What is timed is what serves: a model narrowed to bfloat16, or what stands in for its linear. Median of rounds in
+    which the recipes take turns; FP8 includes quantising the rows, weights are prepared before.
     """
     device = torch.device("cuda")
-    narrow = weight.to(device, torch.bfloat16)
-    x = torch.randn(rows, weight.shape[1], generator=torch.Generator(device).manual_seed(0), device=device).bfloat16()
+    generator = torch.Generator(device).manual_seed(0)
+    given = [torch.randn(rows, linear.in_features, generator=generator, device=device).bfloat16()]
+    if isinstance(linear, SharedLinear):  # of one request
+        request = torch.randn(1, linear.out_features, generator=generator, device=device).bfloat16()
+        given += [request, torch.zeros(rows, dtype=torch.int32, device=device)]
     samples: dict[str, list[float]] = {recipe: [] for recipe in RECIPES}
     with torch.inference_mode():
-        graphs = {recipe: capture(_repeated(_call(recipe, x, narrow)))[0] for recipe in RECIPES}
+        calls = {recipe: partial(_narrowed(linear, recipe, device), *given) for recipe in RECIPES}
+        graphs = {recipe: capture(_repeated(call))[0] for recipe, call in calls.items()}
         for _ in range(ROUNDS):
             for recipe, graph in graphs.items():
                 samples[recipe].append(device_seconds(graph.replay) * 1e6 / REPLAYS)
     return {recipe: sorted(values)[ROUNDS // 2] for recipe, values in samples.items()}
 
 
-def _call(recipe: str, x: torch.Tensor, weight: torch.Tensor) -> Callable[[], torch.Tensor]:
-    if recipe == BF16:
-        return lambda: torch.nn.functional.linear(x, weight)
-    fp8 = prepared(weight, recipe)
-    return lambda: fp8_linear(x, fp8)
+def _narrowed(linear: nn.Linear, recipe: str, device: torch.device) -> nn.Module:
+    moved = copy.deepcopy(linear).to(device)
+    return (moved if recipe == BF16 else stand_in(moved, recipe)).bfloat16()
 
 
 def _repeated(call: Callable[[], torch.Tensor]) -> Callable[[], None]:

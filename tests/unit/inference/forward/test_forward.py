@@ -1,18 +1,25 @@
 """Padding to a bucket changes no probability; on a GPU neither does the graph."""
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from torch import nn
 
 from inference.forward.buckets import CANDIDATES, Bucket
 from inference.forward.forward import Forward
 from inference.models.ranker import VARIANTS, Ranker
+from inference.models.shared_linear import SharedLinear
 from inference.models.sizes import Sizes
+from inference.precision.recipes import ROWWISE
+from inference.precision.sites import linears
+from inference.protocol import RankInputs
 from tests.unit.inference.forward.batches import WIDTHS, batch
 
 SIZES = Sizes(user_tokens=4, item_width=16, pair_width=8, context_width=4, num_heads=2)
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+KEPT = {"from_candidate": ROWWISE, "blocks.0.layers.1": ROWWISE}  # one that is given the request's part, one plain
 SPLITS = [[1], [100], [128], [3, 0, 200], [10] * 5, [0]]
 
 
@@ -27,9 +34,9 @@ def ranker(request: pytest.FixtureRequest) -> Ranker:
     return ranker
 
 
-def prepared(ranker: Ranker, dtype: torch.dtype = torch.float32) -> Forward:
+def prepared(ranker: Ranker, dtype: torch.dtype = torch.float32, recipes: Mapping[str, str] | None = None) -> Forward:
     """Every split above falls into one of these."""
-    forward = Forward(ranker, WIDTHS, DEVICE, dtype)
+    forward = Forward(ranker, WIDTHS, DEVICE, dtype, recipes)
     forward.prepare([Bucket(candidates, requests) for candidates in (128, 256) for requests in (1, 4, 16)])
     return forward
 
@@ -81,3 +88,78 @@ def test_two_threads_capture_at_once(ranker: Ranker) -> None:
 def test_the_ranker_that_was_handed_over_stays_as_it_was(ranker: Ranker) -> None:
     prepared(ranker, torch.bfloat16)
     assert {parameter.dtype for parameter in ranker.parameters()} == {torch.float32}
+
+
+def eligible(ranker: Ranker) -> dict[str, str]:
+    """All that a table could keep: neither the heads nor what is narrow."""
+    sites = linears(ranker).items()
+    return {site: ROWWISE for site, linear in sites if min(linear.in_features, linear.out_features) >= 16}
+
+
+def e4m3(values: torch.Tensor) -> torch.Tensor:
+    """Rows [N, K] as multiples of a 448th of their largest, of three binary digits, in float64."""
+    scale = values.abs().amax(1, keepdim=True).double().clamp(min=1e-30) / 448
+    return (values / scale).to(torch.float8_e4m3fn).double() * scale
+
+
+def by_hand(ranker: Ranker, sites: Mapping[str, str], inputs: RankInputs) -> torch.Tensor:
+    """Clicks with those linears over rounded operands, made from the ranker's own call of them."""
+
+    def rounded(linear: nn.Module, given: tuple[torch.Tensor, ...], _out: torch.Tensor) -> torch.Tensor:
+        assert isinstance(linear, nn.Linear)
+        x = given[0].flatten(0, -2)
+        y = e4m3(x) @ e4m3(linear.weight).T
+        if isinstance(linear, SharedLinear):
+            y = y + given[1][given[2].long()]
+        if linear.bias is not None:
+            y = y + linear.bias
+        return y.float().view(*given[0].shape[:-1], -1)
+
+    hooks = [linear.register_forward_hook(rounded) for site, linear in linears(ranker).items() if site in sites]
+    try:
+        with torch.inference_mode():
+            return ranker.score(inputs).p_click
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+@pytest.mark.parametrize("counts", [[100], [10] * 5], ids=str)
+@pytest.mark.parametrize("all_of_them", [False, True], ids=["two linears", "all linears"])
+def test_fp8_scores_are_those_of_the_rounded_operands(ranker: Ranker, all_of_them: bool, counts: list[int]) -> None:
+    recipes, inputs = eligible(ranker) if all_of_them else KEPT, batch(counts)
+    got = prepared(ranker, recipes=recipes).score(inputs).p_click
+    # A GPU gives the products as bfloat16; elsewhere an operand may fall to the other side of a rounding.
+    torch.testing.assert_close(
+        got, by_hand(ranker, recipes, inputs), rtol=0, atol=0.05 if DEVICE.type == "cuda" else 5e-3
+    )
+    with torch.inference_mode():
+        assert float((got - ranker.score(inputs).p_click).abs().max()) > 1e-3  # it was not float32
+
+
+def test_no_recipes_change_no_bit(ranker: Ranker) -> None:
+    inputs = batch([100, 20])
+    got, expected = prepared(ranker, recipes={}).score(inputs), prepared(ranker).score(inputs)
+    assert torch.equal(got.p_click, expected.p_click)
+    assert torch.equal(got.p_conversion, expected.p_conversion)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("counts", SPLITS, ids=str)
+def test_a_padded_batch_scores_in_fp8_as_it_does_alone(ranker: Ranker, counts: list[int], dtype: torch.dtype) -> None:
+    """On a GPU the first is captured and the second is not."""
+    captured, inputs = prepared(ranker, dtype, eligible(ranker)), batch(counts)
+    alone = Forward(ranker, WIDTHS, DEVICE, dtype, eligible(ranker)).score(inputs)
+    for full in ([128], [64, 64, 128], [8] * 16):  # rows that fill up a bucket keep what they held
+        spoiled = batch(full, seed=3)
+        spoiled.pair[:] = float("nan")
+        captured.score(spoiled)
+    got = captured.score(inputs)
+    assert got.p_click.isfinite().all()
+    for found, expected in ((got.p_click, alone.p_click), (got.p_conversion, alone.p_conversion)):
+        torch.testing.assert_close(found, expected, rtol=0, atol=5e-3 if dtype is torch.float32 else 5e-2)
+
+
+def test_a_linear_that_is_not_there_is_named(ranker: Ranker) -> None:
+    with pytest.raises(ValueError, match=r"there is no linear blocks\.9"):
+        Forward(ranker, WIDTHS, DEVICE, recipes={"blocks.9": ROWWISE})

@@ -113,6 +113,28 @@ def test_only_what_grows_with_the_candidates_is_per_candidate(release: Release) 
         probe(release.bundle.ranker("standard"), [batch], 2e-4, None, lambda text: None)
 
 
+def test_bundles_that_are_there_and_not_usable_are_named_with_the_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["precision", "--show"]) == 1
+    assert "no release of main in var/releases; name a bundle, or train one" in capsys.readouterr().err
+    items = {ItemId("a"): {"category": "boots"}}
+    for version in ("1", "2", "3"):
+        untrained_release(Path("var/releases/main", version), items, version=version)
+    with Path("var/releases/main/3/weights.safetensors").open("ab") as file:
+        file.write(b"x")
+    manifest = Path("var/releases/main/2/manifest.json")
+    manifest.write_bytes(manifest.read_bytes().replace(b'"format":2', b'"format":1'))
+    for newest in ("var/releases/main/1 has no precision.json", "no release of main in var/releases is usable"):
+        assert main(["precision", "--show"]) == 1
+        err = capsys.readouterr().err
+        assert "var/releases/main/3: sha256 of weights.safetensors is" in err
+        assert "var/releases/main/2: manifest.json: format is 1, this program reads 2" in err
+        assert newest in err
+        Path("var/releases/main/1/manifest.json").unlink(missing_ok=True)
+
+
 def test_what_cannot_be_probed_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["precision", str(tmp_path / "none")]) == 1
     assert "none" in capsys.readouterr().err

@@ -7,7 +7,9 @@ import pytest
 
 from inference.precision.select import BUDGET, Joint, Option, refusal, select
 
-WIDE = Option("wide", "fp8 rowwise", inputs=128, outputs=256, per_candidate=True, change=1e-5, saved_us=None)
+WIDE = Option(
+    "wide", "fp8 rowwise", inputs=128, outputs=256, per_candidate=True, isolated=True, change=1e-5, saved_us=None
+)
 
 
 def added(options: list[Option]) -> Joint:
@@ -51,19 +53,19 @@ def test_the_most_time_for_the_least_error_comes_first() -> None:
 
 
 def test_a_site_takes_the_recipe_that_gains_more() -> None:
-    options = [replace(WIDE, saved_us=3.0), replace(WIDE, recipe="fp8 tensorwise", saved_us=4.0)]
+    options = [replace(WIDE, saved_us=3.0), replace(WIDE, recipe="another", saved_us=4.0)]
     selection = select(options, added(options), added(options))
-    assert selection.kept == {"wide": "fp8 tensorwise"}
-    assert selection.verdicts["wide", "fp8 rowwise"] == "fp8 tensorwise gains more"
+    assert selection.kept == {"wide": "another"}
+    assert selection.verdicts["wide", "fp8 rowwise"] == "another gains more"
 
 
 def test_a_site_that_cannot_join_in_one_recipe_may_in_the_other() -> None:
-    options = [replace(WIDE, saved_us=9.0, change=1e-6), replace(WIDE, recipe="fp8 tensorwise", saved_us=1.0)]
+    options = [replace(WIDE, saved_us=9.0, change=1e-6), replace(WIDE, recipe="another", saved_us=1.0)]
 
     def joint(recipes: Mapping[str, str]) -> float:
         return 1.0 if "fp8 rowwise" in recipes.values() else 0.0
 
-    assert select(options, joint, joint).kept == {"wide": "fp8 tensorwise"}
+    assert select(options, joint, joint).kept == {"wide": "another"}
 
 
 def test_errors_that_grow_together_are_not_added_but_asked_for() -> None:
@@ -96,9 +98,7 @@ def test_what_was_chosen_last_is_given_up_until_other_requests_agree() -> None:
 
 
 def test_an_order_of_options_changes_nothing() -> None:
-    options = [
-        replace(WIDE, site=site, recipe=recipe) for site in "abc" for recipe in ("fp8 rowwise", "fp8 tensorwise")
-    ]
+    options = [replace(WIDE, site=site, recipe=recipe) for site in "abc" for recipe in ("fp8 rowwise", "another")]
     assert select(options, added(options), added(options)) == select(options[::-1], added(options), added(options))
 
 
@@ -106,6 +106,7 @@ def test_an_order_of_options_changes_nothing() -> None:
     ("option", "reason"),
     [
         (replace(WIDE, per_candidate=False), "computed once per request: nothing to gain"),
+        (replace(WIDE, isolated=False), "one scale for all candidates: a score would depend on the others"),
         (replace(WIDE, outputs=2), "narrower than 16"),
         (replace(WIDE, inputs=6), "narrower than 16"),
         (replace(WIDE, change=BUDGET), None),
