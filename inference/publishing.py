@@ -54,22 +54,27 @@ async def live_location(store: Store, model: str) -> Path | None:
     if state.live is None:
         return None
     location = Path(json.loads(state.entries[state.live])["location"])
-    return location if is_usable(location) else None
-
-
-def newest_bundle(folder: Path, model: str) -> Path | None:
-    """The newest usable bundle of a model below `folder`, by version, which begins with the time of training."""
-    found = sorted((path for path in (folder / model).glob("*") if not path.name.startswith(".")), reverse=True)
-    return next((path for path in found if is_usable(path)), None)
-
-
-def is_usable(location: Path) -> bool:
-    """Whether the bundle is there, whole, and fits this code."""
     try:
         load_release(location)
     except ReleaseError:
-        return False
-    return True
+        return None
+    return location
+
+
+def newest_bundle(folder: Path, model: str) -> tuple[Path | None, list[str]]:
+    """The newest usable bundle of a model below `folder`, by version, which begins with the time of training.
+
+    With it a line for each newer one, which says why it is not usable: gone in part, damaged, of another program.
+    """
+    unusable: list[str] = []
+    for path in sorted((folder / model).glob("[!.]*"), reverse=True):
+        try:
+            load_release(path)
+        except ReleaseError as error:
+            unusable.append(str(error))
+        else:
+            return path, unusable
+    return None, unusable
 
 
 async def _fill_users(store: Store, release: Release, kept: list[ModelVersion]) -> int:

@@ -138,7 +138,10 @@ def load_release(location: Path, expected_sha256: str | None = None) -> Release:
     sha256 = hashlib.sha256(data).hexdigest()
     if expected_sha256 is not None and sha256 != expected_sha256:
         raise ReleaseError(f"release {location}: sha256 of {MANIFEST_FILE} is {sha256}, expected {expected_sha256}")
-    manifest = decode_manifest(data)
+    try:
+        manifest = decode_manifest(data)
+    except ReleaseError as error:
+        raise ReleaseError(f"release {location}: {error}") from None
     found = hashlib.sha256(weights).hexdigest()
     if found != manifest.weights_sha256:
         raise ReleaseError(f"release {location}: sha256 of {WEIGHTS_FILE} is {found}, not {manifest.weights_sha256}")
@@ -146,13 +149,31 @@ def load_release(location: Path, expected_sha256: str | None = None) -> Release:
     if unknown:
         raise ReleaseError(f"release {location}: variants {unknown} are not known here")
     try:
-        state = load(weights)
-        catalogue = Catalogue(*(state[f"catalogue.{name}"] for name in ("hashes", "tokens", "offsets", "numbers")))
-        bundle = Bundle(manifest.sizes, catalogue, manifest.variants)
-        bundle.load_state_dict(state)
-    except (SafetensorError, KeyError, RuntimeError) as error:
+        bundle = _bundle(manifest, load(weights))
+    except (SafetensorError, ReleaseError, RuntimeError) as error:
         raise ReleaseError(f"release {location}: {WEIGHTS_FILE} does not fit the manifest: {error}") from None
     return Release(manifest, bundle, sha256)
+
+
+def _bundle(manifest: Manifest, state: Mapping[str, torch.Tensor]) -> Bundle:
+    """A bundle with these weights; ReleaseError names the first tensor that does not fit, and counts the others."""
+    names = [f"catalogue.{name}" for name in ("hashes", "tokens", "offsets", "numbers")]
+    misfits = [f"{name} is missing" for name in names if name not in state]
+    if not misfits:
+        bundle = Bundle(manifest.sizes, Catalogue(*(state[name] for name in names)), manifest.variants)
+        wanted = bundle.state_dict()
+        misfits = [
+            f"{name} is {list(state[name].shape)} and must be {list(tensor.shape)}"
+            for name, tensor in wanted.items()
+            if name in state and state[name].shape != tensor.shape
+        ]
+        misfits += [f"{name} is missing" for name in wanted if name not in state]
+        misfits += [f"{name} is not known here" for name in state if name not in wanted]
+    if misfits:
+        more = f", and {len(misfits) - 1} more" if len(misfits) > 1 else ""
+        raise ReleaseError(f"{misfits[0]}{more}: train again")
+    bundle.load_state_dict(state)
+    return bundle
 
 
 def _numpy(tensor: torch.Tensor) -> Rows:

@@ -60,9 +60,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     """Probe, write, print; 1 if there is nothing to probe or nothing to probe it with."""
     try:
-        location = args.location or newest_bundle(RELEASES, args.model)
-        if location is None:
-            raise ReleaseError(f"no release of {args.model} in {RELEASES}; name a bundle, or train one")
+        location = args.location or _newest(args.model)
         release = load_release(location)
         table = read_precision(location, release.manifest.weights_sha256) if args.show else _probed(args, release)
         if table is None:
@@ -74,6 +72,17 @@ def run(args: argparse.Namespace) -> int:
         return 1
     print(table.encode().decode() if args.json else "\n".join(lines(table)))
     return 0
+
+
+def _newest(model: str) -> Path:
+    location, unusable = newest_bundle(RELEASES, model)
+    if location is None and not unusable:
+        raise ReleaseError(f"no release of {model} in {RELEASES}; name a bundle, or train one")
+    for line in unusable:
+        print(f"precision: not usable: {line}", file=sys.stderr)
+    if location is None:
+        raise ReleaseError(f"no release of {model} in {RELEASES} is usable; name a bundle, or train one")
+    return location
 
 
 def _probed(args: argparse.Namespace, release: Release) -> PrecisionTable:

@@ -127,7 +127,9 @@ def _found(args: argparse.Namespace) -> int | None:
     if live is not None:
         print(f"{live} is live already", file=sys.stderr)
         return 0
-    bundle = newest_bundle(args.out, args.model)
+    bundle, unusable = newest_bundle(args.out, args.model)
+    for line in unusable:
+        print(f"passed over: {line}", file=sys.stderr)
     return None if bundle is None else _publish(bundle)
 
 

@@ -1,9 +1,12 @@
+import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load, save
 
 from inference.manifest import ReleaseError
 from inference.protocol import RankInputs, Tier
@@ -156,10 +159,32 @@ def test_a_changed_manifest_is_found(location: Path, tmp_path: Path) -> None:
         load_release(location, sha256)
 
 
+def rewrite(location: Path, names: Mapping[str, str | None]) -> None:
+    """The same release with its tensors under other names, None for left out, and the hash that it should have."""
+    weights, manifest = location / WEIGHTS_FILE, location / MANIFEST_FILE
+    before = weights.read_bytes()
+    state = {names.get(name, name): tensor for name, tensor in load(before).items()}
+    weights.write_bytes(save({name: tensor for name, tensor in state.items() if name is not None}))
+    old, new = (hashlib.sha256(data).hexdigest().encode() for data in (before, weights.read_bytes()))
+    manifest.write_bytes(manifest.read_bytes().replace(old, new))
+
+
 def test_a_manifest_of_other_sizes_than_the_weights_is_refused(location: Path) -> None:
     manifest = location / MANIFEST_FILE
     manifest.write_bytes(manifest.read_bytes().replace(b'"user_tokens":4', b'"user_tokens":5'))
-    with pytest.raises(ReleaseError, match="does not fit the manifest"):
+    with pytest.raises(
+        ReleaseError, match=r"does not fit the manifest: user_tower\.queries is \[4, 16\] and must be \[5, 16\]"
+    ) as said:
+        load_release(location)
+    assert "\n" not in str(said.value)
+
+
+def test_weights_of_another_program_are_refused_by_the_name_of_a_tensor(location: Path) -> None:
+    rewrite(location, {"positions.bias": "more"})
+    with pytest.raises(ReleaseError, match=r"manifest: positions\.bias is missing, and 1 more: train again"):
+        load_release(location)
+    rewrite(location, {"catalogue.hashes": None})
+    with pytest.raises(ReleaseError, match=r"manifest: catalogue\.hashes is missing"):
         load_release(location)
 
 
