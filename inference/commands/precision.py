@@ -37,7 +37,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "location", type=Path, nargs="?", help=f"directory of the bundle (default: the newest in {RELEASES}/MODEL)"
     )
-    parser.add_argument("--model", default=model_name(), help="model name (default %(default)s)")
+    parser.add_argument("--model", default=model_name(), help="model name (default: SOLARIS_MODEL, else main)")
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--synthetic", action="store_true", help="the generated log it was trained on (the default)")
     source.add_argument("--movietweetings", type=Path, metavar="DIR", help="DIR/ratings.dat and DIR/movies.dat")

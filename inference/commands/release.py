@@ -48,7 +48,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     rollback = actions.add_parser("rollback", help="make the previous version live again")
     listing = actions.add_parser("list", help="show live, staged and previous, and the conditions of a switch")
     for action in (publish_bundle, stage, promote, rollback, listing):
-        action.add_argument("--model", default=model_name(), help="model name (default %(default)s)")
+        action.add_argument("--model", default=model_name(), help="model name (default: SOLARIS_MODEL, else main)")
         action.add_argument("--json", action="store_true", help="print JSON")
         action.set_defaults(run=run)
 

@@ -54,7 +54,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--seed", type=int, default=0, help="of the world, the weights and every draw (default 0)")
     parser.add_argument("--out", type=Path, default=DEFAULT_OUT, help=f"folder of the bundles (default {DEFAULT_OUT})")
     parser.add_argument(
-        "--model", type=_model, default=model_name(), help="name of the model (SOLARIS_MODEL, else main)"
+        "--model", type=_model, default=model_name(), help="model name (default: SOLARIS_MODEL, else main)"
     )
     parser.add_argument("--quick", action="store_true", help="tiny and in seconds: proves the path, not the quality")
     parser.add_argument(
