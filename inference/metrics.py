@@ -60,4 +60,16 @@ misses_suppressed = Counter(
 behind_seconds = Gauge(
     "solaris_ranker_behind_seconds", "Now minus the oldest watermark that answers depend on; NaN while one is missing."
 )
-release_info = Gauge("solaris_ranker_release_info", "1 for the release that serves.", ["model", "version"])
+release_info = Gauge(
+    "solaris_ranker_release_info",
+    "1 for the release that serves; precision says in what it is scored and, where not in fp8, why.",
+    ["model", "version", "precision"],
+)
+eight_bit_linears = Gauge(
+    "solaris_ranker_eight_bit_linears", "Linears of the release that serves that run in FP8, by variant.", ["variant"]
+)
+precision_tables = Counter(
+    "solaris_ranker_precision_tables",
+    "Releases made ready for a GPU, by what became of their precision table: fp8, or the reason of bf16.",
+    ["precision"],
+)

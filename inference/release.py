@@ -41,10 +41,11 @@ ItemWithFeatures = tuple[ItemId, Mapping[str, FeatureValue]]
 class Release:
     """A loaded bundle. Rows depend on the release and the inputs alone, not on what else is in the batch."""
 
-    def __init__(self, manifest: Manifest, bundle: Bundle, sha256: str) -> None:
+    def __init__(self, manifest: Manifest, bundle: Bundle, sha256: str, location: Path) -> None:
         self.manifest = manifest
         self.bundle = bundle.eval().requires_grad_(False)
         self.sha256 = sha256
+        self.location = location  # of the bundle: what was found out about a release later lies beside its weights
         with torch.inference_mode():
             self._history_items = sum(bundle.known_items(bundle.items), torch.zeros(()))
             self._foundation_items = sum(bundle.known_items(bundle.foundation_items), torch.zeros(()))
@@ -152,7 +153,7 @@ def load_release(location: Path, expected_sha256: str | None = None) -> Release:
         bundle = _bundle(manifest, load(weights))
     except (SafetensorError, ReleaseError, RuntimeError) as error:
         raise ReleaseError(f"release {location}: {WEIGHTS_FILE} does not fit the manifest: {error}") from None
-    return Release(manifest, bundle, sha256)
+    return Release(manifest, bundle, sha256, location)
 
 
 def _bundle(manifest: Manifest, state: Mapping[str, torch.Tensor]) -> Bundle:

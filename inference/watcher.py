@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,7 +25,8 @@ class ReleaseWatcher:
     """Polls the release state, keeps the last known, and holds live, staged and previous as loaded bundles.
 
     A version becomes `live` here in one assignment, after it is loaded and `on_loaded` (a warm-up, in the loader's
-    thread) has returned; until then the old one stays. With `ranker` set, every loaded version is acknowledged.
+    thread) has returned; until then the old one stays. What `on_loaded` returns the log says of the release. With
+    `ranker` set, every loaded version is acknowledged.
     """
 
     def __init__(
@@ -34,7 +35,7 @@ class ReleaseWatcher:
         model: str,
         *,
         ranker: str | None = None,
-        on_loaded: Callable[[Release], None] | None = None,
+        on_loaded: Callable[[Release], Mapping[str, str] | None] | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._store = store
@@ -127,19 +128,18 @@ class ReleaseWatcher:
         try:
             location, sha256 = _entry(self.state, version)
             loop = asyncio.get_running_loop()
-            release = await loop.run_in_executor(self._executor, self._load_now, location, sha256)
+            release, said = await loop.run_in_executor(self._executor, self._load_now, location, sha256)
         except Exception as error:  # whatever is wrong with a bundle, the process keeps the releases it has
             self._retry_at_s[version] = self._clock.monotonic() + RETRY_S
             log.error(kv("release not loaded", version=version, error=error))
             return
-        log.info(kv("release loaded", version=release.model_version))
+        log.info(kv("release loaded", version=release.model_version, **said))
         self._loaded[version] = release
 
-    def _load_now(self, location: Path, sha256: str) -> Release:
+    def _load_now(self, location: Path, sha256: str) -> tuple[Release, Mapping[str, str]]:
         release = load_release(location, sha256)
-        if self._on_loaded is not None:
-            self._on_loaded(release)
-        return release
+        said = None if self._on_loaded is None else self._on_loaded(release)
+        return release, said or {}
 
     async def _acknowledge(self) -> None:
         if self._ranker is None:

@@ -124,7 +124,7 @@ def _probed(args: argparse.Namespace, release: Release) -> PrecisionTable:
 
 
 def _times(candidates: int) -> Times:
-    return lambda weight: site_times_us(candidates, weight)
+    return lambda linear: site_times_us(candidates, linear)
 
 
 def _saying(progress: Progress, variant: str) -> Say:

@@ -99,7 +99,7 @@ def read_precision(location: Path, weights_sha256: str) -> PrecisionTable | None
         table = msgspec.json.decode(path.read_bytes(), type=PrecisionTable)
     except FileNotFoundError:
         return None
-    except (msgspec.DecodeError, OSError, ValueError) as error:
+    except (msgspec.DecodeError, OSError, ValueError, RecursionError) as error:
         raise ReleaseError(f"{path}: {error}") from None
     if table.format != FORMAT:
         raise ReleaseError(f"{path}: format is {table.format}, this program reads {FORMAT}")

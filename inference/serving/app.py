@@ -40,7 +40,7 @@ class RankerApp:
         self._stopping = False
         self._scoring = ThreadPoolExecutor(1, thread_name_prefix="engine")
         self._towers = ThreadPoolExecutor(1, thread_name_prefix="user-tower")
-        scorer = scorer_on(settings.device)
+        scorer = scorer_on(settings.device, settings.fp8)
         on_loaded = partial(warm_up, scorer)
         self.watcher = ReleaseWatcher(store, model, ranker=settings.name, on_loaded=on_loaded, clock=clock)
         self.watermarks = Watermarks(store, clock)

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.precision.served import Served
 from inference.release import Release
 from inference.serving.batcher import Batcher
 from inference.serving.hydration import nothing
@@ -46,11 +47,16 @@ class Engine:
     """Scores in one named executor thread; a free thread takes all that waits for the same release and variant."""
 
     def __init__(self, scorer: Scorer, executor: Executor, max_batch_candidates: int) -> None:
+        self._scorer = scorer
         self._batcher: Batcher[ScoreJob, Scored] = Batcher(partial(score_batch, scorer), executor, max_batch_candidates)
 
     def hung(self) -> str | None:
         """Why nothing is scored any more, None while batches come back: a condition of readiness."""
         return self._batcher.hung()
+
+    def precision(self, release: Release) -> Served:
+        """In what number formats a loaded release is scored."""
+        return self._scorer.precision(release)
 
     async def score(self, job: ScoreJob) -> Scored:
         """Probabilities for `job`; raises whatever the model raised. Cancelling drops it if it has not begun."""
@@ -84,10 +90,18 @@ def score_batch(scorer: Scorer, jobs: Sequence[ScoreJob]) -> list[Scored]:
     ]
 
 
-def warm_up(scorer: Scorer, release: Release) -> None:
-    """Score zeros with every variant and size that is usual, so that the first request finds a warm model."""
+def warm_up(scorer: Scorer, release: Release) -> dict[str, str]:
+    """Score zeros with every variant and size that is usual, so that the first request finds a warm model.
+
+    Gives what the log is to say of the release: in what it runs.
+    """
     context = release.context(None, None)
     for variant in release.manifest.variants:
         for size, requests in scorer.warm_up:
             job = ScoreJob(release, variant, ScoreInput(nothing(size // requests, release.manifest), context))
             score_batch(scorer, [job] * requests)
+    found = scorer.precision(release)
+    said = {"precision": str(found.precision)}
+    if found.recipes:
+        said["fp8_linears"] = ", ".join(f"{variant} {found.num_fp8(variant)}" for variant in release.manifest.variants)
+    return said

@@ -114,9 +114,12 @@ class Ranker:
         oldest_ms = self._watermarks.oldest_ms()
         metrics.behind_seconds.set(nan if oldest_ms is None else max(self._clock.now_ms() - oldest_ms, 0) / 1000)
         metrics.release_info.clear()
+        metrics.eight_bit_linears.clear()
         if (release := self._watcher.live) is not None:
-            version = release.model_version
-            metrics.release_info.labels(version.model, version.version).set(1)
+            version, served = release.model_version, self._engine.precision(release)
+            metrics.release_info.labels(version.model, version.version, served.precision).set(1)
+            for variant in release.manifest.variants:
+                metrics.eight_bit_linears.labels(variant).set(served.num_fp8(variant))
 
     async def drain(self, timeout_s: float) -> None:
         """Wait for the user sides that are being prepared and for the rows that are being computed and written."""

@@ -6,9 +6,11 @@ from weakref import WeakKeyDictionary
 
 import torch
 
+from inference import metrics
 from inference.forward.arena import InputWidths
 from inference.forward.buckets import Bucket, all_buckets
 from inference.forward.forward import Forward
+from inference.precision.served import Precision, Served, served
 from inference.protocol import RankInputs, RankOutputs
 from inference.release import Release
 from inference.serving.settings import DEVICES
@@ -26,9 +28,15 @@ class Scorer(Protocol):
     def score(self, release: Release, variant: str, inputs: RankInputs) -> RankOutputs:
         """Probabilities on the CPU; raises whatever the model raises."""
 
+    def precision(self, release: Release) -> Served:
+        """In what number formats it scores this release."""
 
-def scorer_on(device: str) -> Scorer:
-    """`auto` takes a GPU if there is one. Raises SettingsError for a GPU that is not there, or another word."""
+
+def scorer_on(device: str, fp8: bool = True) -> Scorer:
+    """`auto` takes a GPU if there is one; `fp8`: releases run there by their precision tables.
+
+    Raises SettingsError for a GPU that is not there, or another word.
+    """
     if device not in DEVICES:
         raise SettingsError(f"SOLARIS_RANKER_DEVICE is {device!r}; allowed are {', '.join(DEVICES)}")
     has_gpu = torch.cuda.is_available()
@@ -38,7 +46,8 @@ def scorer_on(device: str) -> Scorer:
         )
     if not has_gpu or device == "cpu":
         return CpuScorer()
-    return DeviceScorer(torch.device("cuda"), torch.bfloat16, all_buckets())
+    gpu = torch.cuda.get_device_name() if fp8 else None
+    return DeviceScorer(torch.device("cuda"), torch.bfloat16, all_buckets(), gpu)
 
 
 def check_kernels() -> None:
@@ -61,22 +70,38 @@ class CpuScorer:
     def score(self, release: Release, variant: str, inputs: RankInputs) -> RankOutputs:
         return release.score(variant, inputs)
 
+    def precision(self, release: Release) -> Served:
+        return Served(Precision.FLOAT32)
+
 
 class DeviceScorer:
     """A forward pass of its own for every release and variant; it goes when its release goes."""
 
     warm_up = ((1, 1),)  # the first batch of a variant prepares all buckets
 
-    def __init__(self, device: torch.device, dtype: torch.dtype, buckets: Sequence[Bucket]) -> None:
-        self._device, self._dtype, self._buckets = device, dtype, buckets
+    def __init__(
+        self, device: torch.device, dtype: torch.dtype, buckets: Sequence[Bucket], gpu: str | None = None
+    ) -> None:
+        """`gpu`: the kind whose precision tables hold here; None: whatever a table says, nothing runs in FP8."""
+        self._device, self._dtype, self._buckets, self._gpu = device, dtype, buckets, gpu
         self._forwards: WeakKeyDictionary[Release, dict[str, Forward]] = WeakKeyDictionary()
+        self._precisions: WeakKeyDictionary[Release, Served] = WeakKeyDictionary()
 
     def score(self, release: Release, variant: str, inputs: RankInputs) -> RankOutputs:
         forwards = self._forwards.setdefault(release, {})
         if variant not in forwards:
             sizes = release.manifest.sizes
             widths = InputWidths(sizes.user_tokens, sizes.item_width, sizes.pair_width, sizes.context_width)
-            forward = Forward(release.bundle.ranker(variant), widths, self._device, self._dtype)
+            recipes = self.precision(release).recipes.get(variant)
+            forward = Forward(release.bundle.ranker(variant), widths, self._device, self._dtype, recipes)
             forward.prepare(self._buckets)
             forwards[variant] = forward
         return forwards[variant].score(inputs)
+
+    def precision(self, release: Release) -> Served:
+        """Its table is read once: what serves is what was there when it was loaded."""
+        found = self._precisions.get(release)
+        if found is None:
+            found = self._precisions[release] = served(release, self._gpu)
+            metrics.precision_tables.labels(found.precision).inc()
+        return found

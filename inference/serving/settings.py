@@ -21,6 +21,7 @@ class RankerSettings:
     max_batch_candidates: int = 16_384  # what one call of the model takes at most; bounds its memory
     max_user_rows: int = 512  # user rows in work or waiting, 256 of them ahead of requests; beyond it: failover at once
     device: str = "auto"  # where the model runs: cpu, cuda, or a GPU if there is one
+    fp8: bool = True  # on a GPU, where the release's precision table proves it there; false: bf16 whatever it says
     variant: str = "standard"  # preferred where the release has it, else the release's last
     cold_variant: str = "small"  # for users without a representation: nothing there for a larger model to work on
     explore_share: float = 0.0  # of the slots, filled by chance: a cost in clicks that only the operator can agree to
