@@ -63,5 +63,13 @@ def test_every_make_target_is_listed_by_make_help() -> None:
     assert sorted(phony) == sorted(listed)
 
 
+def test_the_kernels_readme_links_every_page_of_an_op_and_every_op() -> None:
+    table = [line for line in (ROOT / "kernels/README.md").read_text().splitlines() if line.startswith("| [`")]
+    linked = {(ROOT / "kernels" / link).resolve() for line in table for link in re.findall(r"\]\(([^)]*)\)", line)}
+    assert linked == set((ROOT / "docs/kernels").glob("*.md"))
+    named = {name for line in table for name in re.findall(r"`(\w+)`", line.split("|")[1])}
+    assert named == {path.parent.name for path in (ROOT / "kernels").glob("*/op.py")}
+
+
 def _has_docstring(path: Path) -> bool:
     return path.read_text().lstrip().startswith(('"""', 'r"""', "# "))
