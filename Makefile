@@ -62,10 +62,10 @@ test: $(STAMP) ## every test, against a real Kafka and a real Valkey
 	$(BIN)/python -m pytest tests/integration/test_readme.py
 
 bench: $(STAMP) ## the figures of docs/figures.md, measured on this machine (half an hour)
-	$(BIN)/python -m benchmarks ranker-overhead
+	$(BIN)/python -m benchmarks ranker-overhead --repeats 5
 	$(BIN)/python -m benchmarks freshness
 	$(BIN)/python -m benchmarks agent-throughput
-	$(BIN)/python -m benchmarks kills --events 100000
+	$(BIN)/python -m benchmarks kills
 
 bench-kernels: $(STAMP) ## every op beside its baselines on this machine's CPU, and the tables of kernels/README.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.kernels cpu  # one thread: two on a shared machine wait for each other

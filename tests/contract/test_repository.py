@@ -63,6 +63,13 @@ def test_every_make_target_is_listed_by_make_help() -> None:
     assert sorted(phony) == sorted(listed)
 
 
+def test_make_bench_measures_as_the_figures_were() -> None:
+    made = re.findall(r"^\t\$\(BIN\)/(python -m benchmarks .*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    written = re.findall(r"^`(python -m benchmarks [^`]*)`, 20", (ROOT / "docs/figures.md").read_text(), re.MULTILINE)
+    assert made == written
+    assert made
+
+
 def test_the_kernels_readme_links_every_page_of_an_op_and_every_op() -> None:
     table = [line for line in (ROOT / "kernels/README.md").read_text().splitlines() if line.startswith("| [`")]
     linked = {(ROOT / "kernels" / link).resolve() for line in table for link in re.findall(r"\]\(([^)]*)\)", line)}
