@@ -14,10 +14,10 @@ class LocalSettings:
 
     folder: Path = ROOT / "var"  # data, logs, addresses; data survive between runs
     jars: Path = JARS  # Kafka's, fetched once
-    kafka_port: int = 9092
-    redis_port: int = 6379
-    ranker_port: int = 8000
-    lag_port: int = 8001
+    kafka_port: int = 9092  # of the broker
+    redis_port: int = 6379  # of Valkey
+    ranker_port: int = 8000  # of the ranker
+    lag_port: int = 8001  # of the lag monitor and its page
     agent_port: int = 8010  # of the first agent; the others follow
     redis_memory: str = "1gb"  # above it, rows with a TTL are evicted
 

@@ -20,14 +20,14 @@ SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 class KafkaSettings:
     """`SOLARIS_KAFKA_*`: broker addresses and credentials, for librdkafka and for Faust alike."""
 
-    bootstrap: str = "127.0.0.1:9092"
-    security_protocol: SecurityProtocol = "PLAINTEXT"
-    sasl_mechanism: str = "SCRAM-SHA-512"
-    sasl_username: str | None = None
-    sasl_password: str | None = field(default=None, repr=False)
-    ssl_ca_location: str | None = None
-    ssl_certificate_location: str | None = None
-    ssl_key_location: str | None = None
+    bootstrap: str = "127.0.0.1:9092"  # `host:port` of one broker or more, separated by commas
+    security_protocol: SecurityProtocol = "PLAINTEXT"  # how to talk to them (docs/security.md)
+    sasl_mechanism: str = "SCRAM-SHA-512"  # or SCRAM-SHA-256, PLAIN
+    sasl_username: str | None = None  # with SASL_*: who we are
+    sasl_password: str | None = field(default=None, repr=False)  # and the proof of it
+    ssl_ca_location: str | None = None  # PEM of the authority; without it the system's are trusted
+    ssl_certificate_location: str | None = None  # PEM of a client certificate
+    ssl_key_location: str | None = None  # PEM of its key, without a passphrase
 
     def __post_init__(self) -> None:
         if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password):
@@ -60,14 +60,14 @@ class KafkaSettings:
 class RedisSettings:
     """`SOLARIS_REDIS_*`: one node (`redis://`, or `rediss://` for TLS) or a cluster, with the user in the URL."""
 
-    url: str = field(default="redis://127.0.0.1:6379/0", repr=False)  # may hold a password
-    cluster: bool = False
-    max_connections: int = 32
+    url: str = field(default="redis://127.0.0.1:6379/0", repr=False)  # may hold user and password
+    cluster: bool = False  # whether the URL is of a node of a cluster
+    max_connections: int = 32  # of one process; callers beyond it queue
     request_timeout_ms: int = 50  # the ranker's socket timeout; the request's own deadline is outside of it
     agent_timeout_ms: int = 2000  # agents wait longer: they pause and lose nothing
-    ssl_ca_location: str | None = None
-    ssl_certificate_location: str | None = None
-    ssl_key_location: str | None = None
+    ssl_ca_location: str | None = None  # PEM of the authority, with `rediss://`
+    ssl_certificate_location: str | None = None  # PEM of a client certificate, where the server asks for one
+    ssl_key_location: str | None = None  # PEM of its key
 
     def __post_init__(self) -> None:
         if not self.url.startswith(("redis://", "rediss://", "unix://")):

@@ -33,10 +33,10 @@ READ_EVERY_S = 1.0
 class SpeculationSettings:
     """`SOLARIS_SPECULATION_*`: pairs a second of all workers together, and what a pair request may be."""
 
-    budget_per_s: int = 200
-    burst_ms: int = 5_000
+    budget_per_s: int = 200  # pairs, of all workers together
+    burst_ms: int = 5_000  # of budget that may be saved up
     max_per_user: int = 32  # of one batch; more than a slate shows is seldom asked for
-    min_value_percent: int = 5
+    min_value_percent: int = 5  # pairs worth less are not asked for
     expiry_ms: int = 60_000  # how long a request is worth computing
 
     def __post_init__(self) -> None:

@@ -12,8 +12,8 @@ DEVICES = ("auto", "cpu", "cuda")
 class RankerSettings:
     """Bounds of one ranker. Units stand in the names."""
 
-    host: str = "127.0.0.1"
-    port: int = 8000
+    host: str = "127.0.0.1"  # where it listens
+    port: int = 8000  # 0 for a free one
     name: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")  # signs acknowledgements
     default_deadline_ms: int = 200  # of requests that name none
     reserve_ms: int = 5  # kept of every deadline for answering in retrieval order when scoring is late

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 class LagSettings:
     """`SOLARIS_LAG_*`."""
 
-    host: str = "127.0.0.1"
-    port: int = 8001
+    host: str = "127.0.0.1"  # where it listens
+    port: int = 8001  # 0 for a free one
     interval_s: float = 2.0  # between two reads of all offsets; one read takes about 10 ms
     window_s: float = 20.0  # what a verdict looks back on; several commit intervals, several reads
     history_s: float = 600.0  # what the page's sparklines show
-    broker_timeout_s: float = 10.0
+    broker_timeout_s: float = 10.0  # for each question to the broker
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65_535:
