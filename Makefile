@@ -74,9 +74,9 @@ bench-kernels: $(STAMP) ## every op beside its baselines on this machine's CPU, 
 # On a machine with a GPU and no more than torch, Triton, numpy and pytest: GPU_PYTHON=python3 make test-gpu
 GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,python3)
 
-test-gpu: ## the kernels' tests on a real GPU; says so where there is none
+test-gpu: ## the tests of kernels and forward pass on a real GPU; says so where there is none
 	@$(GPU_PYTHON) -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null || { echo "test-gpu needs a CUDA GPU, and the PyTorch of $(GPU_PYTHON) sees none here (or it has no PyTorch)" >&2; exit 2; }
-	$(GPU_PYTHON) -m pytest -c tests/gpu/pytest.ini --rootdir=. tests/unit/kernels tests/unit/inference/forward
+	$(GPU_PYTHON) -m pytest -c tests/gpu/pytest.ini --rootdir=. tests/unit/kernels tests/unit/inference/forward tests/unit/inference/precision/test_timing.py
 
 bench-gpu: ## the kernels' figures on a real GPU, in under ten minutes; says so where there is none
 	PYTHON=$(GPU_PYTHON) benchmarks/kernels/gpu.sh

@@ -16,20 +16,13 @@ ROUNDS = 7
 
 
 def site_times_us(rows: int, linear: nn.Linear) -> dict[str, float]:
-    """Recipe -> microseconds of one call of `linear` with `rows` rows, bias included, on this GPU, as a captured graph.
+    """Recipe -> microseconds of one call with `rows` rows on this GPU, as a captured graph.
 
-    What is timed is what serves: a model narrowed to bfloat16, or what stands in for its linear. Median of rounds in
-    which the recipes take turns; FP8 includes quantising the rows, weights are prepared before.
+    Median of rounds in which the recipes take turns; FP8 includes quantising the rows, weights are prepared before.
     """
-    device = torch.device("cuda")
-    generator = torch.Generator(device).manual_seed(0)
-    given = [torch.randn(rows, linear.in_features, generator=generator, device=device).bfloat16()]
-    if isinstance(linear, SharedLinear):  # of one request
-        request = torch.randn(1, linear.out_features, generator=generator, device=device).bfloat16()
-        given += [request, torch.zeros(rows, dtype=torch.int32, device=device)]
     samples: dict[str, list[float]] = {recipe: [] for recipe in RECIPES}
     with torch.inference_mode():
-        calls = {recipe: partial(_narrowed(linear, recipe, device), *given) for recipe in RECIPES}
+        calls = calls_of(rows, linear, torch.device("cuda"))
         graphs = {recipe: capture(_repeated(call))[0] for recipe, call in calls.items()}
         for _ in range(ROUNDS):
             for recipe, graph in graphs.items():
@@ -37,9 +30,22 @@ def site_times_us(rows: int, linear: nn.Linear) -> dict[str, float]:
     return {recipe: sorted(values)[ROUNDS // 2] for recipe, values in samples.items()}
 
 
-def _narrowed(linear: nn.Linear, recipe: str, device: torch.device) -> nn.Module:
-    moved = copy.deepcopy(linear).to(device)
-    return (moved if recipe == BF16 else stand_in(moved, recipe)).bfloat16()
+def calls_of(rows: int, linear: nn.Linear, device: torch.device) -> dict[str, Callable[[], torch.Tensor]]:
+    """Recipe -> what is timed: the linear as it serves, of a model narrowed to bfloat16 or what stands in for it.
+
+    All over the same random rows; a linear that is given the request's part has those of one request.
+    """
+    generator = torch.Generator(device).manual_seed(0)
+    given = [torch.randn(rows, linear.in_features, generator=generator, device=device).bfloat16()]
+    if isinstance(linear, SharedLinear):
+        request = torch.randn(1, linear.out_features, generator=generator, device=device).bfloat16()
+        given += [request, torch.zeros(rows, dtype=torch.int32, device=device)]
+
+    def call(recipe: str) -> Callable[[], torch.Tensor]:
+        moved = copy.deepcopy(linear).to(device)
+        return partial((moved if recipe == BF16 else stand_in(moved, recipe)).bfloat16(), *given)
+
+    return {recipe: call(recipe) for recipe in RECIPES}
 
 
 def _repeated(call: Callable[[], torch.Tensor]) -> Callable[[], None]:

@@ -1,0 +1,37 @@
+"""What is timed computes what it stands for; the times themselves need a GPU."""
+
+import pytest
+import torch
+from torch import nn
+
+from inference.models.shared_linear import SharedLinear
+from inference.precision.recipes import BF16, RECIPES
+from inference.precision.timing import calls_of, site_times_us
+
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@pytest.fixture(params=["plain", "without bias", "shared"])
+def linear(request: pytest.FixtureRequest) -> nn.Linear:
+    torch.manual_seed(0)
+    made = SharedLinear(64, 48) if request.param == "shared" else nn.Linear(64, 48, bias=request.param == "plain")
+    return made.requires_grad_(False)
+
+
+def test_every_recipe_computes_the_linear(linear: nn.Linear) -> None:
+    calls = calls_of(100, linear, DEVICE)
+    assert tuple(calls) == RECIPES
+    exact = calls[BF16]()
+    assert exact.shape == (100, 48)
+    assert {call().dtype for call in calls.values()} == {torch.bfloat16}
+    for recipe, call in calls.items():
+        error = float((call() - exact).norm() / exact.norm())
+        assert error == 0 if recipe == BF16 else 1e-3 < error < 8e-2, recipe
+    assert linear.weight.dtype is torch.float32
+
+
+@pytest.mark.skipif(DEVICE.type == "cpu", reason="needs a CUDA GPU")
+def test_every_recipe_has_a_time(linear: nn.Linear) -> None:
+    times = site_times_us(1000, linear)
+    assert tuple(times) == RECIPES
+    assert all(0 < microseconds < 1000 for microseconds in times.values())
