@@ -76,11 +76,11 @@ async def run(url: str) -> None:
 
     async def hydrate_and_decode() -> None:
         found = await store.hydrate(RELEASE, USER, ITEMS)
-        decode_rows(found.item_rows, RowKind.ITEM, RELEASE, WIDTH, 0)
-        decode_rows(found.pair_rows, RowKind.PAIR, RELEASE, WIDTH, 0)
+        _ = decode_rows(found.item_rows, RowKind.ITEM, RELEASE, WIDTH, 0).values
+        _ = decode_rows(found.pair_rows, RowKind.PAIR, RELEASE, WIDTH, 0).values
 
     async def decode() -> None:
-        decode_rows(item_rows, RowKind.ITEM, RELEASE, WIDTH, 0)
+        _ = decode_rows(item_rows, RowKind.ITEM, RELEASE, WIDTH, 0).values
 
     async def activity(num_users: int) -> None:
         updates = []

@@ -14,6 +14,8 @@ MAGIC: Final = 0x5253
 FORMAT: Final = 1
 HEADER_BYTES: Final = 64
 PADDING: Final = 16
+SCALE_AT: Final = 48
+OFFSET_AT: Final = 52
 MAX_INTEGER: Final = 1 << 53
 _STAMP: Final = struct.Struct("<QQ")  # computed_ms and expires_ms
 _STAMP_AT: Final = 32
@@ -49,6 +51,11 @@ class RowKind(IntEnum):
     ITEM = 2
     PAIR = 3
     AGGREGATE = 4
+
+
+def padded(num_bytes: int) -> int:
+    """How long the values of a row are with their padding."""
+    return -(-num_bytes // PADDING) * PADDING
 
 
 def version_tag(release: ModelVersion) -> int:

@@ -20,6 +20,7 @@ from enum import Enum, IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from cache.packed import PackedRows
 from cache.row import DecodedRows
 
 
@@ -63,13 +64,18 @@ class Ages:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedPairs:
-    """The pair representation of each of N candidates; zeros at tier DEFAULT."""
+    """The pair representation of each of N candidates; none at tier DEFAULT."""
 
-    values: NDArray[np.float32]  # [N, P]
+    packed: PackedRows
     tier: NDArray[np.int32]  # [N], a PairTier
     rev: NDArray[np.int64]  # [N]
     as_of_ms: NDArray[np.int64]  # [N]
     ages: Ages  # [N]
+
+    @property
+    def values(self) -> NDArray[np.float32]:
+        """[N, P] float32, zeros at tier DEFAULT; decoded at every call."""
+        return self.packed.values()
 
 
 def classify_user(
@@ -98,10 +104,10 @@ def resolve_pairs(pairs: DecodedRows, aggregate: DecodedRows | None, now_ms: int
     num_candidates = len(exact)
     if aggregate is None or not aggregate.present[0]:
         filled = np.zeros(num_candidates, np.bool_)
-        values, rev, as_of_ms, computed_ms = pairs.values, pairs.rev, pairs.as_of_ms, pairs.computed_ms
+        packed, rev, as_of_ms, computed_ms = pairs.packed, pairs.rev, pairs.as_of_ms, pairs.computed_ms
     else:
         filled = ~exact
-        values = np.where(exact[:, None], pairs.values, aggregate.values)
+        packed = pairs.packed.or_else(aggregate.packed, filled)
         rev = np.where(exact, pairs.rev, aggregate.rev)
         as_of_ms = np.where(exact, pairs.as_of_ms, aggregate.as_of_ms)
         computed_ms = np.where(exact, pairs.computed_ms, aggregate.computed_ms)
@@ -110,14 +116,14 @@ def resolve_pairs(pairs: DecodedRows, aggregate: DecodedRows | None, now_ms: int
     tier[exact] = PairTier.PAIR
     found = exact | filled
     return ResolvedPairs(
-        values, tier, np.where(found, rev, 0), np.where(found, as_of_ms, 0), _ages(computed_ms, found, now_ms)
+        packed, tier, np.where(found, rev, 0), np.where(found, as_of_ms, 0), _ages(computed_ms, found, now_ms)
     )
 
 
 def only_where(resolved: ResolvedPairs, kept: NDArray[np.bool_]) -> ResolvedPairs:
     """The same with the default for all candidates that are not `kept` [N]."""
     return ResolvedPairs(
-        np.where(kept[:, None], resolved.values, np.float32(0)),
+        resolved.packed.only_where(kept),
         np.where(kept, resolved.tier, np.int32(PairTier.DEFAULT)),
         np.where(kept, resolved.rev, 0),
         np.where(kept, resolved.as_of_ms, 0),

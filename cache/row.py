@@ -24,7 +24,7 @@ Integers stay below 2^53, since Redis' Lua knows only doubles.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Final
 
@@ -39,9 +39,9 @@ from cache.header import (
     LEFT_OUT,
     MAGIC,
     MAX_INTEGER,
-    PADDING,
     RowKind,
     claims,
+    padded,
     rev_check,
     rev_of,
     stamped,
@@ -49,7 +49,8 @@ from cache.header import (
     version_tag,
     width_of,
 )
-from cache.quantise import RowDtype, dequantise, num_bytes, quantise
+from cache.packed import PackedRows
+from cache.quantise import RowDtype, num_bytes, quantise
 from runtime.ids import ModelVersion
 
 __all__ = [
@@ -72,10 +73,10 @@ __all__ = [
 class DecodedRows:
     """N rows after decoding. Each is exactly one of present, empty, corrupt, expired, or (none of these) absent.
 
-    `values` are zeros where not present; the integers are zeros where absent or corrupt.
+    The integers are zeros where absent or corrupt.
     """
 
-    values: NDArray[np.float32]  # [N, W]
+    packed: PackedRows  # those that are present
     present: NDArray[np.bool_]  # [N] has values that may be used
     empty: NDArray[np.bool_]  # [N] a negative answer or a deletion, still valid
     corrupt: NDArray[np.bool_]  # [N] a miss, to be counted
@@ -85,8 +86,13 @@ class DecodedRows:
     computed_ms: NDArray[np.int64]  # [N]
     expires_ms: NDArray[np.int64]  # [N] 0 for never
 
+    @property
+    def values(self) -> NDArray[np.float32]:
+        """[N, W] float32, zeros where not present; decoded at every call."""
+        return self.packed.values()
 
-_ARRAYS: Final = tuple(field.name for field in fields(DecodedRows))
+
+_ARRAYS: Final = tuple(field.name for field in fields(DecodedRows) if field.name != "packed")
 
 
 def encode_rows(
@@ -106,33 +112,38 @@ def encode_rows(
     if not len(values):
         return []
     data, scale, offset = quantise(np.ascontiguousarray(values, np.float32), dtype)
-    return _packed(kind, release, values.shape[1], dtype, rev, as_of_ms, data, scale, offset)
+    return _encoded(kind, release, values.shape[1], dtype, rev, as_of_ms, data, scale, offset)
 
 
 def encode_empty(kind: RowKind, release: ModelVersion, *, rev: int, as_of_ms: int) -> bytes:
     """A row of width zero: nothing is known (negative answer), or it was deleted."""
     data, zero = np.zeros((1, 0), np.uint8), np.zeros(1, np.float32)
-    return _packed(kind, release, 0, RowDtype.FP16, [rev], [as_of_ms], data, zero, zero)[0]
+    return _encoded(kind, release, 0, RowDtype.FP16, [rev], [as_of_ms], data, zero, zero)[0]
 
 
 def decode_rows(
     rows: Sequence[bytes | None], kind: RowKind, release: ModelVersion, width: int, now_ms: int
 ) -> DecodedRows:
     """Decode rows of one kind and release, W = `width`; never raises on their content, whatever it is."""
-    lengths = {None if row is None else len(row) for row in rows}
-    if len(lengths) == 1 and None not in lengths:  # mostly, and then nothing is put into place
+    lengths = [-1 if row is None else len(row) for row in rows]
+    different = set(lengths)
+    if len(different) == 1 and -1 not in different:  # mostly, and then nothing is put into place
         return _decode_equal(rows, kind, release, width, now_ms)
-    decoded = _none_of(len(rows), width)
-    for length in lengths - {None}:
-        places = [index for index, row in enumerate(rows) if row is not None and len(row) == length]
-        part = _decode_equal([rows[index] for index in places], kind, release, width, now_ms)
-        indices = np.array(places, np.intp)
+    flags, numbers = _blank(len(rows))
+    packed: list[tuple[NDArray[np.intp], PackedRows]] = []
+    decoded = DecodedRows(PackedRows.none(len(rows), width), *flags, *numbers)
+    length_of = np.array(lengths)
+    for length in different - {-1}:
+        places = np.flatnonzero(length_of == length)
+        part = _decode_equal([rows[index] for index in places.tolist()], kind, release, width, now_ms)
         for name in _ARRAYS:
-            getattr(decoded, name)[indices] = getattr(part, name)
-    return decoded
+            getattr(decoded, name)[places] = getattr(part, name)
+        if part.present.any():
+            packed.append((places, part.packed))
+    return replace(decoded, packed=_put_into_place(packed, len(rows), width))
 
 
-def _packed(
+def _encoded(
     kind: RowKind,
     release: ModelVersion,
     width: int,
@@ -154,7 +165,7 @@ def _packed(
     header["rev"], header["as_of_ms"] = rev, as_of_ms
     header["rev_check"] = rev_check(header["rev"])
     header["scale"], header["offset"] = scale, offset
-    length = HEADER_BYTES + _padded(data.shape[1])
+    length = HEADER_BYTES + padded(data.shape[1])
     packed = np.zeros((n, length), np.uint8)
     packed[:, :HEADER_BYTES] = header.view(np.uint8).reshape(n, HEADER_BYTES)
     packed[:, HEADER_BYTES : HEADER_BYTES + data.shape[1]] = data
@@ -171,9 +182,9 @@ def _decode_equal(
     joined, n = b"".join([row for row in rows if row is not None]), len(rows)
     dtypes = _layouts(width).get(len(joined) // n)
     if dtypes is None:
-        decoded = _none_of(n, width)
-        decoded.corrupt[:] = True
-        return decoded
+        flags, numbers = _blank(n)
+        flags[2] = True  # corrupt
+        return DecodedRows(PackedRows.none(n, width), *flags, *numbers)
     words = np.frombuffer(joined, "<u8").reshape(n, -1)
     head = np.ascontiguousarray(words[:, : HEADER_BYTES // 8])
     header, numbers = head.view(HEADER)[:, 0], head.T[2:6].copy()  # rev, as_of_ms, computed_ms, expires_ms
@@ -186,9 +197,8 @@ def _decode_equal(
         sound &= np.logical_or.reduce(list(of_dtype.values()))
     expired = sound & (numbers[3] != 0) & (numbers[3] <= max(now_ms, 0))
     usable, never = sound & ~expired, np.zeros(n, np.bool_)
-    data = words.view(np.uint8)[:, HEADER_BYTES:]
     return DecodedRows(
-        _values(data, header, {dtype: usable & mask for dtype, mask in of_dtype.items()}, width),
+        _packed_of(words.view(np.uint8), {dtype: usable & mask for dtype, mask in of_dtype.items()}, width),
         usable if dtypes else never,
         never if dtypes else usable,
         ~sound,
@@ -197,34 +207,44 @@ def _decode_equal(
     )
 
 
-def _values(
-    data: NDArray[np.uint8], header: NDArray[np.void], chosen: dict[RowDtype, NDArray[np.bool_]], width: int
-) -> NDArray[np.float32]:
-    """Values [N, W] of the rows that are chosen as of a dtype, zeros elsewhere."""
-    for dtype, mask in chosen.items():
-        if mask.all():  # mostly, and then nothing is put into place
-            return dequantise(data[:, : num_bytes(dtype, width)], dtype, width, header["scale"], header["offset"])
-    values = np.zeros((len(data), width), np.float32)
-    for dtype, mask in chosen.items():
-        if not mask.any():
-            continue
-        used, scale, offset = data[mask, : num_bytes(dtype, width)], header["scale"][mask], header["offset"][mask]
-        values[mask] = dequantise(used, dtype, width, scale, offset)
-    return values
+def _packed_of(staging: NDArray[np.uint8], chosen: dict[RowDtype, NDArray[np.bool_]], width: int) -> PackedRows:
+    """Those that are chosen as of a dtype, of N rows of equal length; rows of different dtypes become FP16."""
+    n = len(staging)
+    places = np.arange(n, dtype=np.int32)
+    parts = [
+        PackedRows(staging, places if mask.all() else np.where(mask, places, np.int32(-1)), dtype, width)
+        for dtype, mask in chosen.items()
+        if mask.any()
+    ]
+    if len(parts) == 1:  # mostly
+        return parts[0]
+    if not parts:
+        return PackedRows.none(n, width)
+    values = np.sum([part.values() for part in parts], axis=0)
+    return PackedRows.of_values(values).only_where(np.logical_or.reduce(list(chosen.values())))
 
 
-def _none_of(n: int, width: int) -> DecodedRows:
-    flags, numbers = np.zeros((4, n), np.bool_), np.zeros((4, n), np.int64)
-    return DecodedRows(np.zeros((n, width), np.float32), *flags, *numbers)
+def _put_into_place(parts: Sequence[tuple[NDArray[np.intp], PackedRows]], n: int, width: int) -> PackedRows:
+    """N rows of which each part has some; rows of different dtypes become FP16."""
+    if len({(part.dtype, part.staging.shape[1]) for _, part in parts}) > 1:
+        parts = [(indices, part.as_fp16()) for indices, part in parts]
+    whole, first = PackedRows.none(n, width), 0
+    for indices, part in parts:
+        whole.slot[indices] = np.where(part.slot >= 0, part.slot + np.int32(first), np.int32(-1))
+        first += len(part.staging)
+    if not parts:
+        return whole
+    staging = parts[0][1].staging if len(parts) == 1 else np.concatenate([part.staging for _, part in parts])
+    return replace(whole, staging=staging, dtype=parts[0][1].dtype)
+
+
+def _blank(n: int) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    return np.zeros((4, n), np.bool_), np.zeros((4, n), np.int64)
 
 
 @lru_cache(maxsize=64)
 def _layouts(width: int) -> dict[int, tuple[RowDtype, ...]]:
     """The dtypes whose rows of `width` values have a length; none for that of an empty row."""
-    lengths = {dtype: HEADER_BYTES + _padded(num_bytes(dtype, width)) for dtype in RowDtype}
+    lengths = {dtype: HEADER_BYTES + padded(num_bytes(dtype, width)) for dtype in RowDtype}
     layouts = {length: tuple(d for d in RowDtype if lengths[d] == length) for length in lengths.values()}
     return layouts | {HEADER_BYTES: ()}
-
-
-def _padded(size: int) -> int:
-    return -(-size // PADDING) * PADDING

@@ -1,4 +1,4 @@
-"""What is known of one request: rows from the store decoded into arrays, and how old each of them is."""
+"""What is known of one request: which rows of the store may be used, and how old each of them is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,6 +7,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from cache.packed import PackedRows
 from cache.policy import Ages, ages_of, only_where, resolve_pairs
 from cache.row import DecodedRows, RowKind, decode_rows
 from cache.store import Hydrated
@@ -48,11 +49,11 @@ class Hydration:
     """The N candidates' side as arrays in the order of the request, and the user's, which is settled later."""
 
     history_rev: int
-    cand: Floats  # [N, D], zeros where `cand_mask` is false
+    cand: PackedRows  # [N, D], none where `cand_mask` is false
     cand_mask: NDArray[np.bool_]  # [N]
     gone: NDArray[np.bool_]  # [N], deleted items and such as nobody knows; rows that are merely missing are not
     item_age_ms: Integers  # [N]
-    pair: Floats  # [N, P], zeros at Tier.DEFAULT
+    pair: PackedRows  # [N, P], none at Tier.DEFAULT
     tier: NDArray[np.int32]  # [N], a Tier
     pair_age_ms: Integers  # [N]
     pair_as_of_ms: Integers  # [N]
@@ -65,7 +66,7 @@ class Hydration:
 
 
 def hydrate_items(found: Hydrated, items: Sequence[ItemId], manifest: Manifest, now_ms: int) -> Hydration:
-    """Decode item and pair rows and climb the pair ladder: pair -> the user's aggregate -> default.
+    """Judge item and pair rows and climb the pair ladder: pair -> the user's aggregate -> default.
 
     An item without a row gets the default: a pair of nothing is a case that no ranker was trained on.
     """
@@ -80,11 +81,11 @@ def hydrate_items(found: Hydrated, items: Sequence[ItemId], manifest: Manifest, 
         resolved = only_where(resolved, rows.present)
     hydration = Hydration(
         history_rev=found.rev,
-        cand=rows.values,
+        cand=rows.packed,
         cand_mask=rows.present,
         gone=rows.empty,
         item_age_ms=_counted(ages_of(rows, now_ms)),
-        pair=resolved.values,
+        pair=resolved.packed,
         tier=resolved.tier,
         pair_age_ms=_counted(resolved.ages),
         pair_as_of_ms=resolved.as_of_ms,
@@ -111,11 +112,11 @@ def nothing(num_candidates: int, manifest: Manifest) -> Hydration:
     n = num_candidates
     return Hydration(
         history_rev=0,
-        cand=np.zeros((n, manifest.item_width), np.float32),
+        cand=PackedRows.none(n, manifest.item_width),
         cand_mask=np.zeros(n, np.bool_),
         gone=np.zeros(n, np.bool_),
         item_age_ms=np.zeros(n, np.int64),
-        pair=np.zeros((n, manifest.pair_width), np.float32),
+        pair=PackedRows.none(n, manifest.pair_width),
         tier=np.full(n, Tier.DEFAULT, np.int32),
         pair_age_ms=np.zeros(n, np.int64),
         pair_as_of_ms=np.zeros(n, np.int64),

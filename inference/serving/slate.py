@@ -122,8 +122,8 @@ def slate_facts(hydration: Hydration, scored: Scored | None, conversion_weight: 
 
 def _item_facts(candidate: OfferedItem, hydration: Hydration, index: int) -> ItemFacts:
     return ItemFacts(
-        row_norm=float(np.linalg.norm(hydration.cand[index])),
-        pair_norm=float(np.linalg.norm(hydration.pair[index])),
+        row_norm=float(np.linalg.norm(hydration.cand.values_of(index))),
+        pair_norm=float(np.linalg.norm(hydration.pair.values_of(index))),
         pair_rev=int(hydration.pair_rev[index]),
         pair_age_s=float(hydration.pair_age_ms[index]) / 1000,
         bid=candidate.bid,
