@@ -96,10 +96,13 @@ def pooled(
 
 
 @pytest.mark.parametrize("mode", ["sum", "mean"])
+@pytest.mark.parametrize("num_rows", [9, 40])  # each asked for more than once, or some never
 @pytest.mark.parametrize("wire", WIRES, ids=str)
-def test_a_bag_is_the_sum_or_the_mean_of_what_was_found(wire: WireFormat, mode: str, device: torch.device) -> None:
+def test_a_bag_is_the_sum_or_the_mean_of_what_was_found(
+    wire: WireFormat, num_rows: int, mode: str, device: torch.device
+) -> None:
     lengths = [3, 0, 7, 1, 1, 12]
-    staging, slot = staging_of(9, wire, device), slots((24,), 9, 1, device)
+    staging, slot = staging_of(num_rows, wire, device), slots((24,), num_rows, 1, device)
     slot[10] = -1  # a bag of one miss
     default = defaults(1, 1, wire.width, device)[0, 0]
     offsets = torch.tensor([0, *lengths], device=device).cumsum(0).to(torch.int32)
