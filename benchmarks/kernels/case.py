@@ -14,12 +14,15 @@ DECOMPOSED = "eager, decomposed"  # the same algebra as ours, in plain PyTorch
 COMPILED = "torch.compile"  # of the decomposed form
 
 Inputs = tuple[Any, ...]
+Outputs = torch.Tensor | tuple[torch.Tensor, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """`inputs` draws fresh ones, never zeros; every provider takes them and returns what the others return.
 
+    Where the first tensor of the inputs is on the CPU, time is taken by the host's clock, on a GPU machine as well: a
+    provider then waits for what it started.
     A provider that only a GPU or only one library version has is left out of `providers` where it is not.
     """
 
@@ -28,6 +31,6 @@ class Case:
     dtype: torch.dtype
     work: Work
     inputs: Callable[[torch.Generator, torch.device], Inputs]
-    providers: Mapping[str, Callable[..., torch.Tensor]]
-    exact: Callable[..., torch.Tensor]  # the definition in float64, materialised: the gate before every timing
+    providers: Mapping[str, Callable[..., Outputs]]
+    exact: Callable[..., Outputs]  # the definition in float64, materialised: the gate before every timing
     tolerance: float  # relative Frobenius error that the gate allows

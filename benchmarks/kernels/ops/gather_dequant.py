@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 import torch
+import torch.nn.functional as F
 
 from benchmarks.kernels.case import COMPILED, DECOMPOSED, OURS, Case, Inputs
 from kernels.gather_dequant import reference
-from kernels.gather_dequant.op import gather_dequant
-from kernels.gather_dequant.roofline import GatherDequantWork
+from kernels.gather_dequant.op import gather_dequant, gather_dequant_pool
+from kernels.gather_dequant.roofline import GatherDequantPoolWork, GatherDequantWork
 from kernels.gather_dequant.wire import NUM_BITS, WireFormat
 
 CHAIN = "eager, row by row"  # gathers bytes, then decodes each as often as it is asked for
@@ -16,6 +17,7 @@ DECODE_ROWS = "cache.decode_rows"  # which also verifies checksum, version and e
 HEADER_BYTES = 64
 CENTRES = {"int8": 127.5, "int4": 7.5}
 SHAPES = [(100, 64, 64), (1000, 64, 64), (10_000, 64, 64), (10_000, 128, 128)]
+GPU_BAGS, CPU_BAGS = [(1000, 50, 64), (10_000, 20, 64)], [(100, 50, 64), (1000, 20, 64)]  # (bags, rows of one, d)
 
 
 def cases(device: torch.device) -> Iterator[Case]:
@@ -26,20 +28,23 @@ def cases(device: torch.device) -> Iterator[Case]:
                 for hit_rate in (1.0, 0.7, 0.0):
                     for skewed in (False, True):
                         yield _case(n, features, d, wire, hit_rate, skewed, torch.bfloat16)
+        for bags, mean, d in GPU_BAGS:
+            for wire in ("int8", "fp16"):
+                yield _pool_case(bags, mean, d, wire, torch.bfloat16)
         return
     for wire in NUM_BITS:
         yield _case(500, 1, 64, wire, 1.0, False, torch.float32)  # the candidates' rows of one request
     yield _case(500, 1, 64, "fp16", 0.7, False, torch.float32)
     yield _case(1000, 16, 64, "int8", 0.7, True, torch.float32)
+    for bags, mean, d in CPU_BAGS:
+        yield _pool_case(bags, mean, d, "int8", torch.float32)
 
 
 def _case(n: int, features: int, d: int, name: str, hit_rate: float, skewed: bool, dtype: torch.dtype) -> Case:
     pairs = n * features
     num_rows = min(pairs, 100_000)
     each_once = features == 1 and hit_rate == 1.0 and not skewed
-    wire = WireFormat(
-        name, d, HEADER_BYTES, None if name == "fp16" else 48, 52 if name in CENTRES else None, CENTRES.get(name, 0.0)
-    )
+    wire = _wire(name, d)
 
     def inputs(generator: torch.Generator, device: torch.device) -> Inputs:
         if each_once and device.type == "cpu":
@@ -80,6 +85,57 @@ def _case(n: int, features: int, d: int, name: str, hit_rate: float, skewed: boo
         providers=providers,
         exact=exact,
         tolerance=5e-3 if dtype is torch.bfloat16 else 1e-6,
+    )
+
+
+def _pool_case(bags: int, mean: int, d: int, name: str, dtype: torch.dtype) -> Case:
+    """Bags of none to twice `mean` rows out of 100,000, one in ten of them missing."""
+    wire, slots, num_rows, hit_rate = _wire(name, d), bags * mean, 100_000, 0.9
+
+    def inputs(generator: torch.Generator, device: torch.device) -> Inputs:
+        ends = torch.randint(0, slots + 1, (bags - 1,), generator=generator, device=device).sort().values
+        offsets = F.pad(ends, (1, 1))
+        offsets[-1] = slots
+        slot = torch.randint(0, num_rows, (slots,), generator=generator, device=device)
+        slot = slot.masked_fill(torch.rand(slots, generator=generator, device=device) >= hit_rate, -1)
+        default = torch.randn(d, generator=generator, device=device)
+        return _random_rows(num_rows, wire, generator, device), slot.int(), offsets.int(), default
+
+    def chain(staging, slot, offsets, default, wide=torch.float32):
+        hit = (slot >= 0).to(wide)
+        decoded = reference.decode(staging.index_select(0, slot.clamp(min=0)), wire).to(wide) * hit[:, None]
+        bag = torch.searchsorted(offsets, torch.arange(slots, device=slot.device, dtype=torch.int32), right=True) - 1
+        sums = torch.zeros(bags, d, dtype=wide, device=slot.device).index_add_(0, bag, decoded)
+        counts = torch.zeros(bags, dtype=wide, device=slot.device).index_add_(0, bag, hit)[:, None]
+        return torch.where(counts > 0, sums / counts.clamp(min=1), default.to(wide))
+
+    def decomposed(staging, slot, offsets, default):
+        return reference.gather_dequant_pool(staging, slot, offsets, default, wire, "mean", dtype)[0]
+
+    def ours(staging, slot, offsets, default):
+        return gather_dequant_pool(staging, slot, offsets, default, wire, dtype=dtype)[0]
+
+    compiled = torch.compile(chain)
+    return Case(
+        op="gather_dequant_pool",
+        shape=f"M={bags} T={slots} d={d} {name} hit={hit_rate}",
+        dtype=dtype,
+        work=GatherDequantPoolWork(bags, slots, d, NUM_BITS[name], 8, dtype.itemsize, hit_rate),
+        inputs=inputs,
+        providers={
+            CHAIN: lambda *given: chain(*given).to(dtype),
+            DECOMPOSED: decomposed,
+            COMPILED: lambda *given: compiled(*given).to(dtype),
+            OURS: ours,
+        },
+        exact=lambda staging, slot, offsets, default: chain(staging, slot, offsets, default, torch.float64),
+        tolerance=5e-3 if dtype is torch.bfloat16 else 1e-5,
+    )
+
+
+def _wire(name: str, d: int) -> WireFormat:
+    return WireFormat(
+        name, d, HEADER_BYTES, None if name == "fp16" else 48, 52 if name in CENTRES else None, CENTRES.get(name, 0.0)
     )
 
 

@@ -20,17 +20,35 @@ LIBRARY = "torch.unique"  # sorts, and the host waits for it: it cannot be captu
 FEATURES = 64
 
 
-def cases(device: torch.device) -> Iterator[Case]:
+def unique_cases(device: torch.device) -> Iterator[Case]:
     """n ids, with few, many and skewed duplicates."""
-    gpu = device.type == "cuda"
-    dtype = torch.bfloat16 if gpu else torch.float32  # the op has none; a matrix product of it must exist
-    sizes = (10_000, 100_000, 1_000_000) if gpu else (10_000, 100_000)
-    for n in sizes:
+    for n in _sizes(device):
         for duplicates in ("none", "90 %", "Zipf 1.05"):
-            yield _unique(n, duplicates, dtype, gpu)
-    for n in sizes:
-        yield _hash(n, dtype)
-        yield _tuples(n, dtype)
+            yield _unique(n, duplicates, _dtype(device), device.type == "cuda")
+
+
+def hash_cases(device: torch.device) -> Iterator[Case]:
+    """n ids of 64 features."""
+    for n in _sizes(device):
+        yield _hash(n, _dtype(device))
+
+
+def tuples_cases(device: torch.device) -> Iterator[Case]:
+    """n tuples in lists of ten."""
+    for n in _sizes(device):
+        yield _tuples(n, _dtype(device))
+
+
+CASES = {"jagged_unique": unique_cases, "hash_ids": hash_cases, "compact_tuples": tuples_cases}
+
+
+def _sizes(device: torch.device) -> tuple[int, ...]:
+    return (10_000, 100_000, 1_000_000) if device.type == "cuda" else (10_000, 100_000)
+
+
+def _dtype(device: torch.device) -> torch.dtype:
+    """The ops have none; a matrix product of it must exist."""
+    return torch.bfloat16 if device.type == "cuda" else torch.float32
 
 
 def _keys(n: int, duplicates: str, generator: torch.Generator, device: torch.device) -> torch.Tensor:

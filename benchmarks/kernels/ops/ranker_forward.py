@@ -1,7 +1,7 @@
 """The ranker's modules from inputs to logits: the request copied to every candidate, shared, compiled, and ours."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 
@@ -44,7 +44,12 @@ def work_of(name: str, n: int, b: int, dtype: torch.dtype) -> RankerWork:
     sizes, variant = MODELS[name]
     with torch.device("meta"):
         ranker = Ranker(sizes, variant).narrow(dtype)
-    return ranker_work(ranker, _inputs(sizes, 1, 1, dtype, None, torch.device("meta")), n, b)
+    return ranker_work(ranker, batch_of(sizes, 1, 1, dtype, None, torch.device("meta")), n, b)
+
+
+def ranker_of(name: str, device: torch.device, dtype: torch.dtype) -> Ranker:
+    """One of MODELS with random weights, narrowed to `dtype`; always the same one."""
+    return _ranker(name, torch.empty(0, device=device).device, dtype)  # `cuda` and `cuda:0` are one place
 
 
 @cache
@@ -58,9 +63,10 @@ def _ranker(name: str, device: torch.device, dtype: torch.dtype) -> Ranker:
     return ranker.narrow(dtype)
 
 
-def _inputs(
+def batch_of(
     sizes: Sizes, n: int, b: int, dtype: torch.dtype, generator: torch.Generator | None, device: torch.device
 ) -> RankInputs:
+    """N candidates of B requests, random, with all tiers and a few candidates masked."""
     normal = normals(generator, device, dtype)
     index = even_shares(n, b, device)
     return RankInputs(
@@ -77,6 +83,30 @@ def _inputs(
     )
 
 
+def exact_logits(name: str, dtype: torch.dtype, batch: RankInputs) -> torch.Tensor:
+    """[2, N] in float64 by the definitions, of the model whose weights are in `dtype`, where the batch is."""
+    wide = RankInputs(*(t.double() if t.is_floating_point() else t for t in tensors_of(batch)))
+    with torch.device(batch.cand.device):  # 0.4 billion weights are drawn in seconds on a GPU
+        ranker = Ranker(*MODELS[name]).double()
+    ranker.load_state_dict(ranker_of(name, batch.cand.device, dtype).state_dict())
+    return by_reference(lambda: torch.stack(ranker(wide)))
+
+
+def tensors_of(batch: RankInputs) -> tuple[torch.Tensor, ...]:
+    """The fields, in their order."""
+    return tuple(getattr(batch, field) for field in batch.__slots__)
+
+
+def by_reference(call: Callable[..., torch.Tensor], *tensors: torch.Tensor) -> torch.Tensor:
+    """`call(*tensors)` with every op in its PyTorch form."""
+    before = os.environ.get(VARIABLE, Backend.AUTO)
+    os.environ[VARIABLE] = Backend.REFERENCE
+    try:
+        return call(*tensors)
+    finally:
+        os.environ[VARIABLE] = before
+
+
 def _expanded(inputs: RankInputs) -> RankInputs:
     """Every candidate as a request of its own, with a copy of the user: what is computed where nothing is shared."""
     index, n = inputs.cand_to_user, inputs.num_candidates
@@ -90,11 +120,10 @@ def _expanded(inputs: RankInputs) -> RankInputs:
 
 def _case(name: str, n: int, b: int, dtype: torch.dtype) -> Case:
     def inputs(generator: torch.Generator, device: torch.device) -> Inputs:
-        batch = _inputs(MODELS[name][0], n, b, dtype, generator, device)
-        return tuple(getattr(batch, field) for field in batch.__slots__)
+        return tensors_of(batch_of(MODELS[name][0], n, b, dtype, generator, device))
 
     def logits(batch: RankInputs, most: int | None) -> torch.Tensor:
-        return torch.stack(_ranker(name, batch.cand.device, dtype)(batch, most))
+        return torch.stack(ranker_of(name, batch.cand.device, dtype)(batch, most))
 
     def ours(*tensors):
         return logits(RankInputs(*tensors), None)
@@ -105,21 +134,6 @@ def _case(name: str, n: int, b: int, dtype: torch.dtype) -> Case:
 
     def expanded(*tensors):
         return logits(_expanded(RankInputs(*tensors)), 1)
-
-    def by_reference(call, *tensors):
-        before = os.environ.get(VARIABLE, Backend.AUTO)
-        os.environ[VARIABLE] = Backend.REFERENCE
-        try:
-            return call(*tensors)
-        finally:
-            os.environ[VARIABLE] = before
-
-    def exact(*tensors):
-        batch = RankInputs(*(t.double() if t.is_floating_point() else t for t in tensors))
-        with torch.device(batch.cand.device):  # 0.4 billion weights are drawn in seconds on a CPU
-            ranker = Ranker(*MODELS[name]).double()
-        ranker.load_state_dict(_ranker(name, batch.cand.device, dtype).state_dict())
-        return by_reference(lambda: torch.stack(ranker(batch)))
 
     compiled = torch.compile(decomposed, dynamic=False)
     return Case(
@@ -134,6 +148,6 @@ def _case(name: str, n: int, b: int, dtype: torch.dtype) -> Case:
             COMPILED: lambda *tensors: by_reference(compiled, *tensors),
             OURS: ours,
         },
-        exact=exact,
+        exact=lambda *tensors: exact_logits(name, dtype, RankInputs(*tensors)),
         tolerance=5e-2 if dtype is torch.bfloat16 else 1e-4,
     )

@@ -8,11 +8,11 @@ import torch
 from benchmarks.kernels import report
 from benchmarks.kernels.case import COMPILED, OURS, Case
 from benchmarks.kernels.ceilings import measure_ceilings
-from benchmarks.kernels.gate import relative_error
+from benchmarks.kernels.gate import largest_error, relative_error
 from benchmarks.kernels.measure import GateFailed, measure
 from benchmarks.kernels.ops import broadcast_linear
 from benchmarks.kernels.plot import draw, points
-from benchmarks.kernels.registry import all_cases, op_names
+from benchmarks.kernels.registry import all_cases, op_cases, op_names
 from benchmarks.kernels.results import Row, merge_rows, read_rows, this_machine
 from benchmarks.kernels.timing import Timing, num_input_sets
 from kernels.roofline import Ceilings
@@ -51,13 +51,28 @@ def test_the_readme_names_every_op() -> None:
 def test_every_case_has_ours_and_another_way_to_compute_it() -> None:
     for device in (CPU, torch.device("cuda")):
         cases = list(all_cases(device))
-        assert {case.op for case in cases} >= {name for name in op_names() if name.startswith("broadcast")}
         for case in cases:
             assert OURS in case.providers, case
             assert len(case.providers) > 1, case
             assert case.work.flops >= 0, case
             assert case.work.bytes_moved > 0, case
         assert len({(case.op, case.shape, case.dtype) for case in cases}) == len(cases)
+
+
+def test_an_op_is_named_as_its_folder_and_every_folder_has_cases() -> None:
+    folders = {path.parent.name for path in ROOT.glob("kernels/*/op.py")}
+    assert set(op_names()) == folders | {"ranker_forward", "served_forward", "topk"}
+    assert op_names()[0] == "ranker_forward"
+    for name in op_names():
+        for device in (CPU, torch.device("cuda")):
+            assert name in {case.op for case in op_cases(name, device)}, name
+
+
+def test_of_several_outputs_the_worst_counts() -> None:
+    whole = torch.ones(4)
+    assert largest_error((whole, whole), (whole, whole)) == 0
+    assert largest_error((whole, whole * 2), (whole, whole)) == 1
+    assert largest_error(whole, (whole, whole)) == float("inf")
 
 
 def test_a_case_is_measured_beside_its_baselines(tmp_path: Path) -> None:
@@ -73,9 +88,15 @@ def test_a_case_is_measured_beside_its_baselines(tmp_path: Path) -> None:
 
 def test_a_way_that_computes_something_else_is_not_timed() -> None:
     case = small_case()
+
+    def off_by_one(*given: object) -> torch.Tensor:
+        out = case.providers[OURS](*given)
+        assert isinstance(out, torch.Tensor)
+        return out + 1
+
     wrong = Case(
         case.op, case.shape, case.dtype, case.work, case.inputs,
-        {**case.providers, "wrong": lambda *given: case.providers[OURS](*given) + 1}, case.exact, case.tolerance,
+        {**case.providers, "wrong": off_by_one}, case.exact, case.tolerance,
     )  # fmt: skip
     with pytest.raises(GateFailed, match="wrong: relative error"):
         measure(wrong, CPU, SLOW, this_machine(CPU))

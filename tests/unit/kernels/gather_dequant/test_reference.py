@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from kernels.gather_dequant.op import gather_dequant
-from kernels.gather_dequant.roofline import GatherDequantWork
+from kernels.gather_dequant.roofline import GatherDequantPoolWork, GatherDequantWork
 from tests.unit.kernels.gather_dequant.rows import WIRES, staging_of
 
 
@@ -22,3 +22,9 @@ def test_the_defaults_learn_from_every_miss(device: torch.device) -> None:
 def test_the_work_is_that_of_the_plan(n: int, features: int, d: int, megabytes: int) -> None:
     work = GatherDequantWork(n, features, d)
     assert round((work.bytes_moved - 4 * n * features) / 1e6) == megabytes  # the plan leaves the slots out
+
+
+def test_the_work_of_bags_writes_each_once() -> None:
+    work = GatherDequantPoolWork(bags=1000, slots=10_000, d=64, hit_rate=0.9)
+    assert work.flops == 3 * 9000 * 64 + 1000 * 64
+    assert work.bytes_moved == 9000 * 72 + 4 * 11_001 + 1000 * 129

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from kernels.hamming_pool.linear import hamming_pool_linear, history_moments
-from kernels.hamming_pool.roofline import HammingPoolWork
+from kernels.hamming_pool.roofline import HammingPoolLinearWork, HammingPoolWork
 from tests.unit.kernels.hamming_pool.test_kernel import exact, values
 from tests.unit.kernels.signatures import SPLITS, signatures
 
@@ -26,3 +26,9 @@ def test_the_work_is_that_of_the_product_on_matrix_units() -> None:
     work = HammingPoolWork(n=1000, t=10_000, b=1, pairs=10_000_000, bits=64, d=64)
     assert work.flops == 2 * 10_000_000 * 128
     assert work.bytes_moved == 88_000 + 11_000 * 128 + 4 * (64 + 1000 + 3)
+
+
+def test_the_work_of_an_affine_weight_grows_with_both_and_not_with_their_product() -> None:
+    work = HammingPoolLinearWork(n=1000, t=10_000, b=1, bits=64, d=64)
+    assert work.flops == 2 * 11_000 * 64 * 64 + 10_000 * 64
+    assert work.bytes_moved == 88_000 + (11_000 * 64 + 2 * 65 * 64) * 2 + 4 * 1002

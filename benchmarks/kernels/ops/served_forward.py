@@ -1,0 +1,93 @@
+"""The forward pass as it is served: filled, copied in, run and copied out, beside the ranker alone.
+
+By the host's clock, for that is what a request waits for: `ranker_forward` has the time of the device.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+
+import torch
+
+from benchmarks.kernels.case import OURS, Case, Inputs
+from benchmarks.kernels.ops.ranker_forward import MODELS, batch_of, exact_logits, ranker_of, tensors_of, work_of
+from inference.forward.arena import InputWidths
+from inference.forward.buckets import bucket_for
+from inference.forward.forward import Forward
+from inference.protocol import RankInputs
+from kernels.graphs import capture
+
+ALONE = "ranker alone"  # its inputs lie on the device and its results stay there; one graph on a GPU
+UNPREPARED = "not prepared"  # a batch of a size that no bucket was captured for
+GPU_GRID = [
+    ("compact", 1000, 1), ("standard", 100, 1), ("standard", 1000, 1), ("standard", 10_000, 1), ("standard", 2048, 16),
+    ("large", 1000, 1),
+]  # fmt: skip
+CPU_GRID = [("compact", 100, 1), ("compact", 500, 1), ("compact", 1000, 1), ("compact", 1000, 8)]
+
+
+def cases(device: torch.device) -> Iterator[Case]:
+    """The models of `ranker_forward`, with batches on the CPU."""
+    gpu = device.type == "cuda"
+    for name, n, b in GPU_GRID if gpu else CPU_GRID:
+        yield _case(name, n, b, device, torch.bfloat16 if gpu else torch.float32)
+
+
+@lru_cache(maxsize=2)
+def _forward(name: str, n: int, b: int, device: torch.device, dtype: torch.dtype, prepared: bool) -> Forward:
+    """As a server makes it when a release is loaded, of the one bucket that this case falls into."""
+    s = MODELS[name][0]
+    widths = InputWidths(s.user_tokens, s.item_width, s.pair_width, s.context_width)
+    forward = Forward(ranker_of(name, device, dtype), widths, device, dtype)
+    if prepared:
+        bucket = bucket_for(n, b)
+        assert bucket is not None
+        forward.prepare([bucket])
+    return forward
+
+
+def _alone(forward: Forward, batch: RankInputs) -> Callable[[], torch.Tensor]:
+    """The pass over a batch on the device, and a wait for it."""
+
+    def compute() -> torch.Tensor:
+        return forward.probabilities(batch)
+
+    if not batch.cand.is_cuda:
+        return compute
+    graph, result = capture(compute)
+
+    def replay() -> torch.Tensor:
+        graph.replay()
+        torch.cuda.current_stream().synchronize()
+        return result
+
+    return replay
+
+
+def _case(name: str, n: int, b: int, device: torch.device, dtype: torch.dtype) -> Case:
+    def inputs(generator: torch.Generator, device: torch.device) -> Inputs:
+        drawn = tensors_of(batch_of(MODELS[name][0], n, b, dtype, generator, device))
+        wide = [t.float() if t.is_floating_point() else t for t in drawn]  # as they come, yet nothing is rounded twice
+        alone = _alone(_forward(name, n, b, device, dtype, False), RankInputs(*wide))
+        return *(t.cpu() for t in wide), alone
+
+    def scored(prepared: bool) -> Callable[..., tuple[torch.Tensor, ...]]:
+        def provider(*given):
+            outputs = _forward(name, n, b, device, dtype, prepared).score(RankInputs(*given[:-1]))
+            return outputs.p_click, outputs.p_conversion
+
+        return provider
+
+    def exact(*given):
+        batch = RankInputs(*(t.to(device) for t in given[:-1]))
+        return tuple(torch.sigmoid(exact_logits(name, dtype, batch)))
+
+    return Case(
+        op="served_forward",
+        shape=f"{name} N={n} B={b}",
+        dtype=dtype,
+        work=work_of(name, n, b, dtype),
+        inputs=inputs,
+        providers={OURS: scored(True), UNPREPARED: scored(False), ALONE: lambda *given: tuple(given[-1]())},
+        exact=exact,
+        tolerance=5e-2 if dtype is torch.bfloat16 else 1e-4,
+    )
