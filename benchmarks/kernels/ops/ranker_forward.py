@@ -1,4 +1,7 @@
-"""The ranker's modules from inputs to logits: the request copied to every candidate, shared, compiled, and ours."""
+"""The ranker's modules from inputs to logits: the request copied to every candidate, shared, compiled, and ours.
+
+And ours with every linear in FP8 that a precision table could keep, beside bf16: what such a table has to gain.
+"""
 
 import os
 from collections.abc import Callable, Iterator
@@ -12,9 +15,13 @@ from benchmarks.kernels.random_inputs import even_shares, normals
 from inference.models.ranker import VARIANTS, Ranker, VariantSizes
 from inference.models.ranker_work import RankerWork, ranker_work
 from inference.models.sizes import Sizes
+from inference.precision.recipes import ROWWISE, by_recipes
+from inference.precision.select import NARROWEST
+from inference.precision.sites import linears, watched
 from inference.protocol import NUM_TIERS, RankInputs
 from kernels.backend import VARIABLE, Backend
 
+ALL_BF16 = "every linear bf16"
 # The compact one is what the demo trains; the others are of the sizes that GPUs are bought for, with random weights.
 MODELS: dict[str, tuple[Sizes, VariantSizes]] = {
     "compact": (Sizes(), VARIANTS["large"]),
@@ -28,6 +35,7 @@ MODELS: dict[str, tuple[Sizes, VariantSizes]] = {
     ),
 }
 GPU_GRID = [(name, n, 1) for name in MODELS for n in (100, 1000, 10_000)] + [("standard", 2048, 16)]
+FP8_GRID = [("large", n, 1) for n in (1000, 10_000)]
 CPU_GRID = [("compact", n, 1) for n in (50, 100, 200, 500, 1000, 2000, 4000)] + [("compact", 1000, 8)]
 
 
@@ -36,6 +44,9 @@ def cases(device: torch.device) -> Iterator[Case]:
     gpu = device.type == "cuda"
     for name, n, b in GPU_GRID if gpu else CPU_GRID:
         yield _case(name, n, b, torch.bfloat16 if gpu else torch.float32)
+    if gpu:  # elsewhere FP8 saves nothing
+        for name, n, b in FP8_GRID:
+            yield fp8_case(name, n, b, torch.bfloat16)
 
 
 @cache
@@ -107,6 +118,26 @@ def by_reference(call: Callable[..., torch.Tensor], *tensors: torch.Tensor) -> t
         os.environ[VARIABLE] = before
 
 
+@cache
+def _fp8_recipes(name: str) -> dict[str, str]:
+    """All linears with a row for every candidate that are wide enough."""
+    sizes, variant = MODELS[name]
+    rows: dict[str, list[int]] = {}
+    with torch.device("meta"):
+        ranker = Ranker(sizes, variant)
+    for n in (1, 2):
+        with watched(ranker, lambda site, x: rows.setdefault(site, []).append(x.shape[:-1].numel())):
+            ranker(batch_of(sizes, n, 1, torch.float32, None, torch.device("meta")))
+    grows = {site for site, (one, two) in rows.items() if two > one}
+    sites = linears(ranker).items()
+    return {s: ROWWISE for s, part in sites if s in grows and min(part.in_features, part.out_features) >= NARROWEST}
+
+
+@cache
+def _fp8_ranker(name: str, device: torch.device, dtype: torch.dtype) -> Ranker:
+    return by_recipes(ranker_of(name, device, dtype), _fp8_recipes(name))
+
+
 def _expanded(inputs: RankInputs) -> RankInputs:
     """Every candidate as a request of its own, with a copy of the user: what is computed where nothing is shared."""
     index, n = inputs.cand_to_user, inputs.num_candidates
@@ -150,4 +181,28 @@ def _case(name: str, n: int, b: int, dtype: torch.dtype) -> Case:
         },
         exact=lambda *tensors: exact_logits(name, dtype, RankInputs(*tensors)),
         tolerance=5e-2 if dtype is torch.bfloat16 else 1e-4,
+    )
+
+
+def fp8_case(name: str, n: int, b: int, dtype: torch.dtype) -> Case:
+    """Random weights and nothing chosen: the error is that of every linear together, and no release would serve it."""
+
+    def inputs(generator: torch.Generator, device: torch.device) -> Inputs:
+        return tensors_of(batch_of(MODELS[name][0], n, b, dtype, generator, device))
+
+    def logits(ranker: Ranker, *tensors: torch.Tensor) -> torch.Tensor:
+        return torch.stack(ranker(RankInputs(*tensors)))
+
+    return Case(
+        op="ranker_forward",
+        shape=f"{name} N={n} B={b} fp8",
+        dtype=dtype,
+        work=work_of(name, n, b, dtype),
+        inputs=inputs,
+        providers={
+            OURS: lambda *tensors: logits(_fp8_ranker(name, tensors[0].device, dtype), *tensors),
+            ALL_BF16: lambda *tensors: logits(ranker_of(name, tensors[0].device, dtype), *tensors),
+        },
+        exact=lambda *tensors: exact_logits(name, dtype, RankInputs(*tensors)),
+        tolerance=0.2,  # the two smaller models have 0.05 to 0.08
     )
