@@ -4,7 +4,7 @@ An agent started before its topics exist, or without rights, is idle for ever an
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TypeVar
@@ -20,6 +20,12 @@ T = TypeVar("T")
 
 GRACE_S = 1.0  # librdkafka gives up by itself first, and says why
 
+# What the coordinator of a group says on a broker that has just started, or while it moves to another one.
+_COORDINATOR_LOADS = frozenset(
+    {KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.NOT_COORDINATOR}
+)
+_AGAIN_S = 0.1
+
 # Retention is left out: it is the operator's to change.
 CHECKED_CONFIG = ("message.timestamp.type", "cleanup.policy")
 
@@ -30,6 +36,10 @@ class AdminError(Exception):
 
 class AccessRefused(AdminError):
     """The broker does not let us in (password, certificate), or a right is missing."""
+
+
+class CoordinatorLoads(AdminError):
+    """Nobody can say yet what is known of a group; it passes by itself."""
 
 
 class PreflightError(AdminError):
@@ -116,7 +126,7 @@ class Admin:
             states = self.topic_states(names)
             if len(states) == len(names) or time.monotonic() > deadline:
                 return states
-            time.sleep(0.1)
+            time.sleep(_AGAIN_S)
 
     def check_topics(self, specs: Iterable[TopicSpec] = TOPICS.values()) -> list[TopicProblem]:
         """Everything that is wrong; empty when all is well."""
@@ -137,18 +147,8 @@ class Admin:
 
     def group_offsets(self, groups: Iterable[str]) -> dict[str, dict[tuple[str, int], int]]:
         """Committed offset per (topic, partition) of each group; partitions never committed are absent."""
-        futures: dict[str, Future[ConsumerGroupTopicPartitions]] = {}
-        for group in groups:  # one group a call: issue all, then gather
-            request = [ConsumerGroupTopicPartitions(group)]
-            futures |= self.client.list_consumer_group_offsets(request, request_timeout=self._timeout_s)
-        return {
-            group: {
-                (tp.topic, tp.partition): tp.offset
-                for tp in self._result(f"reading the offsets of group {group}", future).topic_partitions or ()
-                if tp.offset >= 0
-            }
-            for group, future in futures.items()
-        }
+        names = list(groups)
+        return self._once_loaded(lambda: self._group_offsets(names))
 
     def group_names(self) -> list[str]:
         """All groups on the broker that this user may see."""
@@ -160,9 +160,7 @@ class Admin:
         names = list(groups)
         if not names:
             return {}
-        futures = self.client.describe_consumer_groups(names, request_timeout=self._timeout_s)
-        described = {name: self._result(f"describing group {name}", future) for name, future in futures.items()}
-        return {name: (group.state.name, len(group.members)) for name, group in described.items()}
+        return self._once_loaded(lambda: self._group_members(names))
 
     def metadata(self) -> ClusterMetadata:
         """Brokers, topics and partitions."""
@@ -170,6 +168,25 @@ class Admin:
             return ask(lambda s: self.client.list_topics(timeout=s), self._errors, self._serve, self._timeout_s)
         except KafkaException as error:
             raise self._failure("listing topics", error) from None
+
+    def _group_offsets(self, names: Sequence[str]) -> dict[str, dict[tuple[str, int], int]]:
+        futures: dict[str, Future[ConsumerGroupTopicPartitions]] = {}
+        for group in names:  # one group a call: issue all, then gather
+            request = [ConsumerGroupTopicPartitions(group)]
+            futures |= self.client.list_consumer_group_offsets(request, request_timeout=self._timeout_s)
+        return {
+            group: {
+                (tp.topic, tp.partition): tp.offset
+                for tp in self._result(f"reading the offsets of group {group}", future).topic_partitions or ()
+                if tp.offset >= 0
+            }
+            for group, future in futures.items()
+        }
+
+    def _group_members(self, names: Sequence[str]) -> dict[str, tuple[str, int]]:
+        futures = self.client.describe_consumer_groups(list(names), request_timeout=self._timeout_s)
+        described = {name: self._result(f"describing group {name}", future) for name, future in futures.items()}
+        return {name: (group.state.name, len(group.members)) for name, group in described.items()}
 
     def _topic_partitions(self) -> dict[str, int]:
         topics = self.metadata().topics
@@ -187,8 +204,21 @@ class Admin:
         # A refused password shows only in the error callback; the call itself says "transport failure".
         self._serve()
         cause = self._errors.cause or error.args[0].str()
-        kind = AccessRefused if self._errors.refused or lacks_right(error.args[0]) else AdminError
+        kind: type[AdminError] = CoordinatorLoads if error.args[0].code() in _COORDINATOR_LOADS else AdminError
+        if self._errors.refused or lacks_right(error.args[0]):
+            kind = AccessRefused
         return kind(f"{what} at {self._bootstrap}: {cause}")
+
+    def _once_loaded(self, question: Callable[[], T]) -> T:
+        """What `question` returns, put again while it raises CoordinatorLoads, for as long as the timeout."""
+        deadline = time.monotonic() + self._timeout_s
+        while True:
+            try:
+                return question()
+            except CoordinatorLoads:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_AGAIN_S)
 
     def _serve(self) -> None:
         self.client.poll(0)
