@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.interpreter import interpret_triton
 
@@ -19,7 +19,8 @@ from local.kafka import running_kafka  # noqa: E402
 from local.valkey import running_cluster, running_valkey  # noqa: E402
 
 # The same examples in every run: what fails, fails for whoever changed it. `--hypothesis-profile=default` draws others.
-settings.register_profile("reproducible", derandomize=True)
+# No limits of time: a busy machine must not decide.
+settings.register_profile("reproducible", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("reproducible")
 
 
@@ -63,13 +64,8 @@ def kafka_bootstrap(server_folder: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def kafka_topics(kafka_bootstrap: str) -> str:
     """The same broker with every topic of `streams.wire.topics`."""
-    from confluent_kafka.admin import AdminClient, NewTopic
+    from runtime.settings import KafkaSettings
+    from streams.admin import Admin
 
-    from streams.wire.topics import TOPICS
-
-    admin = AdminClient({"bootstrap.servers": kafka_bootstrap})
-    existing = set(admin.list_topics(timeout=10).topics)
-    new = [NewTopic(s.name, s.num_partitions, 1, config=s.config) for s in TOPICS.values() if s.name not in existing]
-    for made in admin.create_topics(new).values():
-        made.result(30)
+    Admin(KafkaSettings(bootstrap=kafka_bootstrap)).create_topics()  # and waits until the broker knows them
     return kafka_bootstrap
