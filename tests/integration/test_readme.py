@@ -71,7 +71,7 @@ def told(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
         assert run.process.wait(DEMO_S) == 0, run.output()[-5000:]
         assert run.alive() == []
     finally:
-        _kill(run)
+        run.kill()
     return run.output()
 
 
@@ -88,7 +88,7 @@ def running(clone: Path, told: str, tmp_path_factory: pytest.TempPathFactory) ->
         assert run.process.wait(60) in (-signal.SIGINT, 0, 2, 130), run.output()[-3000:]
         wait_until(lambda: run.alive() == [], 30)
     finally:
-        _kill(run)
+        run.kill()
 
 
 def test_the_demo_shows_every_thing_it_promises(told: str) -> None:
@@ -143,9 +143,3 @@ def test_every_other_command_of_the_readme_is_held_by_something() -> None:
         if line.split("#")[0].strip()
     ]
     assert set(shown) <= set(ELSEWHERE), sorted(set(shown) - set(ELSEWHERE))
-
-
-def _kill(run: Marked) -> None:
-    for pid in run.alive():
-        os.kill(pid, signal.SIGKILL)
-    run.process.wait()

@@ -1,11 +1,12 @@
 """Processes known by a variable in their environment: whatever descends from a command that a test has started."""
 
 import os
+import signal
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from local.process import carries, children_of
@@ -36,6 +37,13 @@ class Marked:
         """The process that the guard guards."""
         return children_of(self.process.pid)[0]
 
+    def kill(self) -> None:
+        """Kill whatever is left of it, and wait for the command itself."""
+        for pid in self.alive():
+            with suppress(ProcessLookupError):  # the death of one may have been that of the next
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+
     def output(self) -> str:
         """What it has printed so far."""
         return self.log.read_text()
@@ -48,6 +56,4 @@ def marked(words: list[str], log: Path, env: Mapping[str, str] | None = None) ->
     try:
         yield command
     finally:
-        for pid in command.alive():
-            os.kill(pid, 9)
-        command.process.wait()
+        command.kill()
