@@ -43,7 +43,7 @@ def member(settings: KafkaSettings, group: str, topic: str, **config: str) -> It
         return bool(consumer.assignment())
 
     try:
-        wait_until(joined, timeout_s=20)
+        wait_until(joined, timeout_s=60)
         yield consumer
     finally:
         consumer.close()

@@ -43,7 +43,7 @@ def group() -> str:
 
 @pytest.fixture
 def times(settings: KafkaSettings) -> Iterator[AppendTimes]:
-    times = AppendTimes(settings, timeout_s=10.0)
+    times = AppendTimes(settings, timeout_s=60.0)
     yield times
     times.close()
 
@@ -91,7 +91,7 @@ def test_a_member_that_stops_committing_is_stalled_and_ok_again_once_it_has_caug
     with member(settings, group, topic) as consumer:
         commit(consumer, topic, {0: 20, 1: 20})
         assert find(history.add(reader.read()), group).verdict == Verdict.OK
-        wait_until(lambda: find(history.add(reader.read()), group).verdict == Verdict.STALLED)
+        wait_until(lambda: find(history.add(reader.read()), group).verdict == Verdict.STALLED, 60)
         with Reader(settings, topic) as log:
             commit(consumer, topic, {partition: end for partition, (_, end) in log.watermarks().items()})
         caught_up = find(history.add(reader.read()), group)
