@@ -1,5 +1,6 @@
 """Rows as they were stored, decoded only where their values are asked for: on a GPU that is done there."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -34,6 +35,21 @@ class PackedRows:
         staging[:, HEADER_BYTES : HEADER_BYTES + 2 * width] = quantise(values, RowDtype.FP16)[0]
         return cls(staging, np.arange(n, dtype=np.int32), RowDtype.FP16, width)
 
+    @classmethod
+    def joined(cls, parts: Sequence["PackedRows"], width: int) -> "PackedRows":
+        """All of these, one after the other; of different dtypes they become FP16."""
+        if len(parts) == 1:
+            return parts[0]
+        if len({part.dtype for part in parts if len(part.staging)}) > 1:
+            parts = [part.as_fp16() for part in parts]
+        held = [part for part in parts if len(part.staging)]
+        if not held:
+            return cls.none(sum(len(part.slot) for part in parts), width)
+        first = np.cumsum([0, *(len(part.staging) for part in parts)]).astype(np.int32)
+        slots = [np.where(part.slot >= 0, part.slot + at, np.int32(-1)) for part, at in zip(parts, first, strict=False)]
+        staging = np.concatenate([part.staging for part in held])
+        return cls(staging, np.concatenate(slots), held[0].dtype, width)
+
     def values(self) -> NDArray[np.float32]:
         """[N, W] float32, zeros where there is no row."""
         whole = self._dequantised()
@@ -63,6 +79,10 @@ class PackedRows:
     def as_fp16(self) -> "PackedRows":
         """The same rows as FP16; what they were is rounded to half floats."""
         return self if self.dtype is RowDtype.FP16 else PackedRows.of_values(self.values()).only_where(self.slot >= 0)
+
+    def stored(self) -> NDArray[np.uint8]:
+        """[S, values and their padding] of the rows, without their headers."""
+        return self.staging[:, HEADER_BYTES:]
 
     def _like(self, other: "PackedRows") -> tuple["PackedRows", "PackedRows"]:
         return (self, other) if self.dtype is other.dtype else (self.as_fp16(), other.as_fp16())

@@ -40,7 +40,7 @@ def quantise(values: Floats, dtype: RowDtype) -> tuple[Bytes, Floats, Floats]:
     n = values.shape[0]
     if dtype is RowDtype.FP16:
         halves = np.clip(values, -FP16_MAX, FP16_MAX).astype("<f2")
-        return halves.view(np.uint8).reshape(n, -1), np.ones(n, np.float32), np.zeros(n, np.float32)
+        return halves.view(np.uint8).reshape(n, 2 * values.shape[1]), np.ones(n, np.float32), np.zeros(n, np.float32)
     if dtype is RowDtype.FP8:
         scale = (np.abs(values).max(axis=1) / np.float32(FP8_MAX)).astype(np.float32)
         return _to_fp8(_divided(values, scale)), scale, np.zeros(n, np.float32)

@@ -225,17 +225,13 @@ def _packed_of(staging: NDArray[np.uint8], chosen: dict[RowDtype, NDArray[np.boo
 
 
 def _put_into_place(parts: Sequence[tuple[NDArray[np.intp], PackedRows]], n: int, width: int) -> PackedRows:
-    """N rows of which each part has some; rows of different dtypes become FP16."""
-    if len({(part.dtype, part.staging.shape[1]) for _, part in parts}) > 1:
-        parts = [(indices, part.as_fp16()) for indices, part in parts]
-    whole, first = PackedRows.none(n, width), 0
-    for indices, part in parts:
-        whole.slot[indices] = np.where(part.slot >= 0, part.slot + np.int32(first), np.int32(-1))
-        first += len(part.staging)
+    """N rows of which each part has some."""
     if not parts:
-        return whole
-    staging = parts[0][1].staging if len(parts) == 1 else np.concatenate([part.staging for _, part in parts])
-    return replace(whole, staging=staging, dtype=parts[0][1].dtype)
+        return PackedRows.none(n, width)
+    joined = PackedRows.joined([part for _, part in parts], width)
+    slot = np.full(n, -1, np.int32)
+    slot[np.concatenate([places for places, _ in parts])] = joined.slot
+    return replace(joined, slot=slot)
 
 
 def _blank(n: int) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:

@@ -1,16 +1,23 @@
 """All inputs of a bucket in one block of memory: filled on the host, copied to the device in one transfer.
 
-A graph replays over fixed addresses, so the device's block and its views stay the same for the life of a bucket.
+Item and pair rows travel as the half floats that the store holds, and the device makes features of them: half the bytes
+to copy, and no decoding on the host. A graph replays over fixed addresses, so the device's block and its views stay the
+same for the life of a bucket.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from math import prod
 
 import torch
 
+from cache.header import padded
+from cache.packed import PackedRows
 from inference.forward.buckets import Bucket
+from inference.forward.inputs import PackedInputs
 from inference.protocol import RankInputs
+from kernels.gather_dequant.op import gather_dequant
+from kernels.gather_dequant.wire import WireFormat
 
 ALIGNMENT = 256  # bytes: every field begins where the widest load may begin
 
@@ -29,16 +36,17 @@ Layout = Mapping[str, tuple[tuple[int, ...], torch.dtype]]
 
 
 def layout(bucket: Bucket, widths: InputWidths) -> Layout:
-    """Shape and dtype of every field of `RankInputs` in a bucket."""
+    """Shape and dtype of every field in a bucket."""
     n, b = bucket.candidates, bucket.requests
     f32, i32 = torch.float32, torch.int32
     return {
         "user": ((b, widths.user_tokens, widths.item_width), f32),
         "user_mask": ((b, widths.user_tokens), torch.bool),
         "context": ((b, widths.context_width), f32),
-        "cand": ((n, widths.item_width), f32),
-        "cand_mask": ((n,), torch.bool),
-        "pair": ((n, widths.pair_width), f32),
+        "item_rows": ((n, padded(2 * widths.item_width)), torch.uint8),
+        "item_slot": ((n,), i32),
+        "pair_rows": ((n + b, padded(2 * widths.pair_width)), torch.uint8),  # and the aggregate of every request
+        "pair_slot": ((n,), i32),
         "tier": ((n,), i32),
         "age_s": ((n,), f32),
         "cand_to_user": ((n,), i32),
@@ -50,16 +58,17 @@ class Arena:
     """The inputs of one bucket, on the host and on `device`."""
 
     def __init__(self, bucket: Bucket, widths: InputWidths, device: torch.device) -> None:
-        self.bucket = bucket
+        self.bucket, self.device, self._widths = bucket, device, widths
         shapes = layout(bucket, widths)
-        assert list(shapes) == [field.name for field in fields(RankInputs)], "RankInputs has other fields"
-        size = sum(_padded(prod(shape) * dtype.itemsize) for shape, dtype in shapes.values())
+        size = sum(_aligned(prod(shape) * dtype.itemsize) for shape, dtype in shapes.values())
         self._host_block = torch.zeros(size, dtype=torch.uint8, pin_memory=device.type == "cuda")
         self._device_block = torch.zeros(size, dtype=torch.uint8, device=device)
-        self._host = _views(self._host_block, shapes)
-        self.inputs = _views(self._device_block, shapes)  # what the forward pass reads; its addresses never change
+        self._host = {name: view.numpy() for name, view in _views(self._host_block, shapes).items()}
+        self.device_views = _views(self._device_block, shapes)  # their addresses never change
+        self._no_item = torch.zeros(1, widths.item_width, device=device)
+        self._no_pair = torch.zeros(1, widths.pair_width, device=device)
 
-    def fill(self, inputs: RankInputs) -> None:
+    def fill(self, inputs: PackedInputs) -> None:
         """Write a batch into the host's block. Rows beyond it keep what they held: nothing reads their results.
 
         Candidates that only fill up belong to the bucket's last request, so the index stays non-decreasing and the
@@ -69,28 +78,61 @@ class Arena:
         if n > bucket.candidates or b > bucket.requests:
             raise ValueError(f"{n} candidates of {b} requests do not fit into {bucket}")
         for name in ("user", "user_mask", "context"):
-            getattr(self._host, name)[:b].copy_(getattr(inputs, name))
-        for name in ("cand", "cand_mask", "pair", "tier", "age_s"):
-            getattr(self._host, name)[:n].copy_(getattr(inputs, name))
-        self._host.cand_to_user[:n].copy_(inputs.cand_to_user)
-        self._host.cand_to_user[n:] = bucket.requests - 1
-        self._host.user_offsets[: b + 1].copy_(inputs.user_offsets)
-        self._host.user_offsets[b + 1 :] = n
-        self._host.user_offsets[-1] = bucket.candidates
+            self._host[name][:b] = getattr(inputs, name)
+        for name in ("tier", "age_s", "cand_to_user"):
+            self._host[name][:n] = getattr(inputs, name)
+        self._fill_rows("item", inputs.items)
+        self._fill_rows("pair", inputs.pairs)
+        self._host["cand_to_user"][n:] = bucket.requests - 1
+        self._host["user_offsets"][: b + 1] = inputs.user_offsets
+        self._host["user_offsets"][b + 1 :] = n
+        self._host["user_offsets"][-1] = bucket.candidates
 
     def upload(self) -> None:
         """One copy to the device, in order with what follows on its stream."""
         self._device_block.copy_(self._host_block, non_blocking=True)
 
+    def rank_inputs(self, dtype: torch.dtype) -> RankInputs:
+        """What was uploaded, as the ranker reads it: on the device, its rows decoded to `dtype` by one kernel each."""
+        views, widths = self.device_views, self._widths
+        cand, cand_mask = _decoded(views["item_rows"], views["item_slot"], self._no_item, widths.item_width, dtype)
+        pair, _ = _decoded(views["pair_rows"], views["pair_slot"], self._no_pair, widths.pair_width, dtype)
+        return RankInputs(
+            user=views["user"].to(dtype),
+            user_mask=views["user_mask"],
+            context=views["context"].to(dtype),
+            cand=cand,
+            cand_mask=cand_mask,
+            pair=pair,
+            tier=views["tier"],
+            age_s=views["age_s"],  # float32 whatever `dtype`: their logarithm is taken first
+            cand_to_user=views["cand_to_user"],
+            user_offsets=views["user_offsets"],
+        )
 
-def _views(block: torch.Tensor, shapes: Layout) -> RankInputs:
-    views, start = [], 0
-    for shape, dtype in shapes.values():
+    def _fill_rows(self, kind: str, rows: PackedRows) -> None:
+        rows = rows.as_fp16()
+        staging, slot = self._host[f"{kind}_rows"], self._host[f"{kind}_slot"]
+        staging[: len(rows.staging)] = rows.stored()
+        slot[: len(rows.slot)] = rows.slot
+        slot[len(rows.slot) :] = -1
+
+
+def _decoded(
+    rows: torch.Tensor, slot: torch.Tensor, none: torch.Tensor, width: int, dtype: torch.dtype
+) -> tuple[torch.Tensor, torch.Tensor]:
+    values, hit = gather_dequant(rows, slot[:, None], none, WireFormat("fp16", width, values_at=0), dtype=dtype)
+    return values[:, 0], hit[:, 0]
+
+
+def _views(block: torch.Tensor, shapes: Layout) -> dict[str, torch.Tensor]:
+    views, start = {}, 0
+    for name, (shape, dtype) in shapes.items():
         num_bytes = prod(shape) * dtype.itemsize
-        views.append(block[start : start + num_bytes].view(dtype).view(shape))
-        start += _padded(num_bytes)
-    return RankInputs(*views)
+        views[name] = block[start : start + num_bytes].view(dtype).view(shape)
+        start += _aligned(num_bytes)
+    return views
 
 
-def _padded(num_bytes: int) -> int:
+def _aligned(num_bytes: int) -> int:
     return -(-num_bytes // ALIGNMENT) * ALIGNMENT

@@ -7,15 +7,15 @@ only wait is for the results. On a CPU the same code runs without the capture.
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 import torch
 
 from inference.forward.arena import Arena, InputWidths
 from inference.forward.buckets import Bucket, bucket_for, exact_bucket
+from inference.forward.inputs import PackedInputs
 from inference.models.ranker import Ranker
 from inference.precision.recipes import by_recipes
-from inference.protocol import RankInputs, RankOutputs
+from inference.protocol import RankOutputs
 from kernels.graphs import Memory, capture
 
 
@@ -46,7 +46,7 @@ class Forward:
         for bucket in buckets:
             self._passes[bucket] = _Pass(self, bucket, memory)
 
-    def score(self, inputs: RankInputs) -> RankOutputs:
+    def score(self, inputs: PackedInputs) -> RankOutputs:
         """Probabilities [N] float32 on the CPU of a batch on the CPU."""
         n, b = inputs.num_candidates, inputs.num_requests
         bucket = bucket_for(n, b)
@@ -55,21 +55,15 @@ class Forward:
         p_click, p_conversion = one.run(inputs)[:, :n]
         return RankOutputs(p_click, p_conversion)
 
-    def probabilities(self, inputs: RankInputs) -> torch.Tensor:
-        """[2, N] float32 on the device: click, and conversion given a click."""
+    def probabilities(self, arena: Arena) -> torch.Tensor:
+        """[2, N] float32 on the device, of what was uploaded: click, and conversion given a click."""
         with torch.inference_mode():
-            outputs = self._ranker.score(_cast(inputs, self._dtype))
+            outputs = self._ranker.score(arena.rank_inputs(self._dtype))
             return torch.stack([outputs.p_click, outputs.p_conversion]).float()
 
     def arena(self, bucket: Bucket) -> Arena:
         """New inputs of a bucket on this device."""
         return Arena(bucket, self._widths, self._device)
-
-
-def _cast(inputs: RankInputs, dtype: torch.dtype) -> RankInputs:
-    """The features in the model's dtype. Ages stay float32: their logarithm is taken first."""
-    user, context, cand, pair = (x.to(dtype) for x in (inputs.user, inputs.context, inputs.cand, inputs.pair))
-    return replace(inputs, user=user, context=context, cand=cand, pair=pair)
 
 
 class _Pass:
@@ -78,15 +72,14 @@ class _Pass:
     def __init__(self, forward: Forward, bucket: Bucket, memory: Memory | None = None) -> None:
         """Captured where there is `memory` to capture in; passes that share it never run at the same time."""
         self._arena = forward.arena(bucket)
-        inputs = self._arena.inputs
 
         def compute() -> torch.Tensor:
-            return forward.probabilities(inputs)
+            return forward.probabilities(self._arena)
 
         self._replay = compute if memory is None else _captured(compute, memory)
-        self._results = torch.zeros(2, bucket.candidates, pin_memory=inputs.cand.is_cuda)
+        self._results = torch.zeros(2, bucket.candidates, pin_memory=self._arena.device.type == "cuda")
 
-    def run(self, inputs: RankInputs) -> torch.Tensor:
+    def run(self, inputs: PackedInputs) -> torch.Tensor:
         """[2, candidates of the bucket] on the host; the caller's copy."""
         self._arena.fill(inputs)
         self._arena.upload()

@@ -13,7 +13,7 @@ from inference.precision.served import Served
 from inference.release import Release
 from inference.serving.batcher import Batcher
 from inference.serving.hydration import nothing
-from inference.serving.inputs import ScoreInput, build_inputs
+from inference.serving.inputs import ScoreInput, pack_inputs
 from inference.serving.scorer import Scorer
 
 
@@ -68,7 +68,7 @@ def score_batch(scorer: Scorer, jobs: Sequence[ScoreJob]) -> list[Scored]:
     """Score jobs of one release and one variant; raises NotFinite."""
     began_s = time.monotonic()
     release, variant = jobs[0].release, jobs[0].variant
-    inputs = build_inputs([job.inputs for job in jobs], release.manifest)
+    inputs = pack_inputs([job.inputs for job in jobs], release.manifest)
     outputs = scorer.score(release, variant, inputs)
     p_click = outputs.p_click.numpy().astype(np.float64)
     p_conversion = outputs.p_conversion.numpy().astype(np.float64)

@@ -1,15 +1,19 @@
-"""Hydrated requests to one `RankInputs`."""
+"""Hydrated requests to one batch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from cache.packed import PackedRows
+from inference.forward.inputs import PackedInputs
 from inference.manifest import Manifest
-from inference.protocol import RankInputs, Tier
+from inference.protocol import Tier
 from inference.serving.hydration import Hydration
+
+S = TypeVar("S", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +24,7 @@ class ScoreInput:
     context: NDArray[np.float32]
 
 
-def build_inputs(requests: Sequence[ScoreInput], manifest: Manifest) -> RankInputs:
+def pack_inputs(requests: Sequence[ScoreInput], manifest: Manifest) -> PackedInputs:
     """The batch of these requests, in their order. One request alone is handed over without a copy."""
     sides = [request.hydration for request in requests]
     b, t, d = len(requests), manifest.user_tokens, manifest.item_width
@@ -31,19 +35,17 @@ def build_inputs(requests: Sequence[ScoreInput], manifest: Manifest) -> RankInpu
     counts = [len(side.tier) for side in sides]
     offsets = np.zeros(b + 1, np.int32)
     np.cumsum(counts, out=offsets[1:])
-    arrays = (
-        user,
-        user_mask,
-        np.stack([request.context for request in requests]),
-        _joined([side.cand.values() for side in sides]),
-        _joined([side.cand_mask for side in sides]),
-        _joined([side.pair.values() for side in sides]),
-        _joined([side.tier for side in sides]),
-        _joined([_age_s(side) for side in sides]),
-        np.repeat(np.arange(b, dtype=np.int32), counts),
-        offsets,
+    return PackedInputs(
+        user=user,
+        user_mask=user_mask,
+        context=np.stack([request.context for request in requests]),
+        items=PackedRows.joined([side.cand for side in sides], d),
+        pairs=PackedRows.joined([side.pair for side in sides], manifest.pair_width),
+        tier=_joined([side.tier for side in sides]),
+        age_s=_joined([_age_s(side) for side in sides]),
+        cand_to_user=np.repeat(np.arange(b, dtype=np.int32), counts),
+        user_offsets=offsets,
     )
-    return RankInputs(*map(torch.from_numpy, arrays))
 
 
 def _age_s(side: Hydration) -> NDArray[np.float32]:
@@ -53,5 +55,5 @@ def _age_s(side: Hydration) -> NDArray[np.float32]:
     return np.where(behind, np.maximum(side.pair_age_ms, 1), 0).astype(np.float32) / np.float32(1000)
 
 
-def _joined(parts: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:
+def _joined(parts: Sequence[NDArray[S]]) -> NDArray[S]:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -10,8 +10,9 @@ from inference import metrics
 from inference.forward.arena import InputWidths
 from inference.forward.buckets import Bucket, all_buckets
 from inference.forward.forward import Forward
+from inference.forward.inputs import PackedInputs
 from inference.precision.served import Precision, Served, served
-from inference.protocol import RankInputs, RankOutputs
+from inference.protocol import RankOutputs
 from inference.release import Release
 from inference.serving.settings import DEVICES
 from kernels.backend import VARIABLE, Backend, chosen_backend
@@ -25,7 +26,7 @@ class Scorer(Protocol):
     def warm_up(self) -> Sequence[tuple[int, int]]:
         """(candidates, requests) of the batches that are worth a first call before traffic comes."""
 
-    def score(self, release: Release, variant: str, inputs: RankInputs) -> RankOutputs:
+    def score(self, release: Release, variant: str, inputs: PackedInputs) -> RankOutputs:
         """Probabilities on the CPU; raises whatever the model raises."""
 
     def precision(self, release: Release) -> Served:
@@ -67,8 +68,8 @@ class CpuScorer:
 
     warm_up = ((1, 1), (100, 1), (500, 1))
 
-    def score(self, release: Release, variant: str, inputs: RankInputs) -> RankOutputs:
-        return release.score(variant, inputs)
+    def score(self, release: Release, variant: str, inputs: PackedInputs) -> RankOutputs:
+        return release.score(variant, inputs.decoded())
 
     def precision(self, release: Release) -> Served:
         return Served(Precision.FLOAT32)
@@ -87,7 +88,7 @@ class DeviceScorer:
         self._forwards: WeakKeyDictionary[Release, dict[str, Forward]] = WeakKeyDictionary()
         self._precisions: WeakKeyDictionary[Release, Served] = WeakKeyDictionary()
 
-    def score(self, release: Release, variant: str, inputs: RankInputs) -> RankOutputs:
+    def score(self, release: Release, variant: str, inputs: PackedInputs) -> RankOutputs:
         forwards = self._forwards.setdefault(release, {})
         if variant not in forwards:
             sizes = release.manifest.sizes

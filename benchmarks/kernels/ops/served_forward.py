@@ -11,8 +11,9 @@ import torch
 from benchmarks.kernels.case import OURS, Case, Inputs
 from benchmarks.kernels.ops.ranker_forward import MODELS, batch_of, exact_logits, ranker_of, tensors_of, work_of
 from inference.forward.arena import InputWidths
-from inference.forward.buckets import bucket_for
+from inference.forward.buckets import bucket_for, exact_bucket
 from inference.forward.forward import Forward
+from inference.forward.inputs import PackedInputs
 from inference.protocol import RankInputs
 from kernels.graphs import capture
 
@@ -45,13 +46,16 @@ def _forward(name: str, n: int, b: int, device: torch.device, dtype: torch.dtype
     return forward
 
 
-def _alone(forward: Forward, batch: RankInputs) -> Callable[[], torch.Tensor]:
-    """The pass over a batch on the device, and a wait for it."""
+def _alone(forward: Forward, batch: PackedInputs) -> Callable[[], torch.Tensor]:
+    """The pass over a batch that lies on the device, and a wait for it."""
+    arena = forward.arena(exact_bucket(batch.num_candidates, batch.num_requests))
+    arena.fill(batch)
+    arena.upload()
 
     def compute() -> torch.Tensor:
-        return forward.probabilities(batch)
+        return forward.probabilities(arena)
 
-    if not batch.cand.is_cuda:
+    if arena.device.type != "cuda":
         return compute
     graph, result = capture(compute)
 
@@ -66,19 +70,19 @@ def _alone(forward: Forward, batch: RankInputs) -> Callable[[], torch.Tensor]:
 def _case(name: str, n: int, b: int, device: torch.device, dtype: torch.dtype) -> Case:
     def inputs(generator: torch.Generator, device: torch.device) -> Inputs:
         drawn = tensors_of(batch_of(MODELS[name][0], n, b, dtype, generator, device))
-        wide = [t.float() if t.is_floating_point() else t for t in drawn]  # as they come, yet nothing is rounded twice
-        alone = _alone(_forward(name, n, b, device, dtype, False), RankInputs(*wide))
-        return *(t.cpu() for t in wide), alone
+        wide = [t.half().float().cpu() if t.is_floating_point() else t.cpu() for t in drawn]  # as a store has them
+        batch = PackedInputs.of(RankInputs(*wide))
+        return *wide, batch, _alone(_forward(name, n, b, device, dtype, False), batch)
 
     def scored(prepared: bool) -> Callable[..., tuple[torch.Tensor, ...]]:
         def provider(*given):
-            outputs = _forward(name, n, b, device, dtype, prepared).score(RankInputs(*given[:-1]))
+            outputs = _forward(name, n, b, device, dtype, prepared).score(given[-2])
             return outputs.p_click, outputs.p_conversion
 
         return provider
 
     def exact(*given):
-        batch = RankInputs(*(t.to(device) for t in given[:-1]))
+        batch = RankInputs(*(t.to(device) for t in given[:-2]))
         return tuple(torch.sigmoid(exact_logits(name, dtype, batch)))
 
     return Case(

@@ -1,4 +1,4 @@
-"""Batches of random rank inputs, ragged over requests."""
+"""Batches of random inputs, ragged over requests."""
 
 from collections.abc import Sequence
 
@@ -16,15 +16,15 @@ def batch(counts: Sequence[int], seed: int = 0, widths: InputWidths = WIDTHS) ->
     b, n = len(counts), sum(counts)
 
     def normal(*shape: int) -> torch.Tensor:
-        return torch.randn(*shape, generator=generator)
+        return torch.randn(*shape, generator=generator).half().float()  # as the store has them
 
-    numbers = torch.tensor(counts, dtype=torch.int64)
+    numbers, cand_mask = torch.tensor(counts, dtype=torch.int64), normal(n) > -1
     inputs = RankInputs(
         user=normal(b, widths.user_tokens, widths.item_width),
         user_mask=normal(b, widths.user_tokens) > 0,
         context=normal(b, widths.context_width),
-        cand=normal(n, widths.item_width),
-        cand_mask=normal(n) > -1,
+        cand=normal(n, widths.item_width) * cand_mask[:, None],
+        cand_mask=cand_mask,
         pair=normal(n, widths.pair_width),
         tier=torch.randint(NUM_TIERS, (n,), generator=generator, dtype=torch.int32),
         age_s=torch.rand(n, generator=generator) * 1000,

@@ -9,6 +9,7 @@ from torch import nn
 
 from inference.forward.buckets import CANDIDATES, Bucket
 from inference.forward.forward import Forward
+from inference.forward.inputs import PackedInputs
 from inference.models.ranker import VARIANTS, Ranker
 from inference.models.shared_linear import SharedLinear
 from inference.models.sizes import Sizes
@@ -47,9 +48,9 @@ def test_a_padded_batch_scores_as_it_does_alone(ranker: Ranker, counts: list[int
     with torch.inference_mode():
         expected = ranker.score(inputs)
     for _ in range(2):  # the second time finds the arena as the first left it
-        forward.score(batch([90, 10], seed=3))
-        forward.score(batch([200], seed=4))
-        got = forward.score(inputs)
+        forward.score(PackedInputs.of(batch([90, 10], seed=3)))
+        forward.score(PackedInputs.of(batch([200], seed=4)))
+        got = forward.score(PackedInputs.of(inputs))
         torch.testing.assert_close(got.p_click, expected.p_click, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(got.p_conversion, expected.p_conversion, rtol=1e-4, atol=1e-5)
 
@@ -59,20 +60,22 @@ def test_a_batch_that_nobody_prepared_for_is_scored_as_well(ranker: Ranker, coun
     inputs = batch(counts)
     with torch.inference_mode():
         expected = ranker.score(inputs)
-    torch.testing.assert_close(prepared(ranker).score(inputs).p_click, expected.p_click, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        prepared(ranker).score(PackedInputs.of(inputs)).p_click, expected.p_click, rtol=1e-4, atol=1e-5
+    )
 
 
 def test_bfloat16_gives_nearly_the_same_probabilities(ranker: Ranker) -> None:
     inputs = batch([100, 20])
     with torch.inference_mode():
         expected = ranker.score(inputs)
-    got = prepared(ranker, torch.bfloat16).score(inputs)
+    got = prepared(ranker, torch.bfloat16).score(PackedInputs.of(inputs))
     assert got.p_click.dtype is torch.float32
     torch.testing.assert_close(got.p_click, expected.p_click, rtol=0, atol=0.05)
 
 
 def test_bfloat16_makes_no_candidates_tie(ranker: Ranker) -> None:
-    p_click = Forward(ranker, WIDTHS, DEVICE, torch.bfloat16).score(batch([400])).p_click
+    p_click = Forward(ranker, WIDTHS, DEVICE, torch.bfloat16).score(PackedInputs.of(batch([400]))).p_click
     apart = [p for p in p_click.tolist() if p < 0.99]  # near 1 float32 has few numbers, too
     assert len(set(apart)) > 0.95 * len(apart) > 0
 
@@ -80,7 +83,7 @@ def test_bfloat16_makes_no_candidates_tie(ranker: Ranker) -> None:
 @pytest.mark.skipif(DEVICE.type == "cpu", reason="needs a CUDA GPU")
 def test_two_threads_capture_at_once(ranker: Ranker) -> None:
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda _: prepared(ranker).score(batch([100, 20])).p_click, range(4)))
+        found = list(pool.map(lambda _: prepared(ranker).score(PackedInputs.of(batch([100, 20]))).p_click, range(4)))
     for p_click in found[1:]:
         torch.testing.assert_close(p_click, found[0])
 
@@ -128,7 +131,7 @@ def by_hand(ranker: Ranker, sites: Mapping[str, str], inputs: RankInputs) -> tor
 @pytest.mark.parametrize("all_of_them", [False, True], ids=["two linears", "all linears"])
 def test_fp8_scores_are_those_of_the_rounded_operands(ranker: Ranker, all_of_them: bool, counts: list[int]) -> None:
     recipes, inputs = eligible(ranker) if all_of_them else KEPT, batch(counts)
-    got = prepared(ranker, recipes=recipes).score(inputs).p_click
+    got = prepared(ranker, recipes=recipes).score(PackedInputs.of(inputs)).p_click
     # A GPU gives the products as bfloat16; elsewhere an operand may fall to the other side of a rounding.
     torch.testing.assert_close(
         got, by_hand(ranker, recipes, inputs), rtol=0, atol=0.05 if DEVICE.type == "cuda" else 5e-3
@@ -139,7 +142,10 @@ def test_fp8_scores_are_those_of_the_rounded_operands(ranker: Ranker, all_of_the
 
 def test_no_recipes_change_no_bit(ranker: Ranker) -> None:
     inputs = batch([100, 20])
-    got, expected = prepared(ranker, recipes={}).score(inputs), prepared(ranker).score(inputs)
+    got, expected = (
+        prepared(ranker, recipes={}).score(PackedInputs.of(inputs)),
+        prepared(ranker).score(PackedInputs.of(inputs)),
+    )
     assert torch.equal(got.p_click, expected.p_click)
     assert torch.equal(got.p_conversion, expected.p_conversion)
 
@@ -149,12 +155,12 @@ def test_no_recipes_change_no_bit(ranker: Ranker) -> None:
 def test_a_padded_batch_scores_in_fp8_as_it_does_alone(ranker: Ranker, counts: list[int], dtype: torch.dtype) -> None:
     """On a GPU the first is captured and the second is not."""
     captured, inputs = prepared(ranker, dtype, eligible(ranker)), batch(counts)
-    alone = Forward(ranker, WIDTHS, DEVICE, dtype, eligible(ranker)).score(inputs)
+    alone = Forward(ranker, WIDTHS, DEVICE, dtype, eligible(ranker)).score(PackedInputs.of(inputs))
     for full in ([128], [64, 64, 128], [8] * 16):  # rows that fill up a bucket keep what they held
         spoiled = batch(full, seed=3)
         spoiled.pair[:] = float("nan")
-        captured.score(spoiled)
-    got = captured.score(inputs)
+        captured.score(PackedInputs.of(spoiled))
+    got = captured.score(PackedInputs.of(inputs))
     assert got.p_click.isfinite().all()
     # In bf16 a sum in another order moves operands over a rounding to e4m3, and here and there a score with them.
     tolerance = 1e-4 if dtype is torch.float32 and DEVICE.type == "cpu" else 1e-2

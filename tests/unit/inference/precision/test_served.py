@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY
 
 from inference.forward.arena import InputWidths
 from inference.forward.buckets import Bucket
+from inference.forward.inputs import PackedInputs
 from inference.precision.recipes import ROWWISE, TENSORWISE, by_recipes
 from inference.precision.served import Precision, Served, served
 from inference.precision.table import PRECISION_FILE
@@ -44,7 +45,7 @@ def scorer(gpu: str | None = GPU) -> DeviceScorer:
 
 
 def clicks(release: Release, inputs: RankInputs, gpu: str | None = GPU, variant: str = "standard") -> torch.Tensor:
-    return scorer(gpu).score(release, variant, inputs).p_click
+    return scorer(gpu).score(release, variant, PackedInputs.of(inputs)).p_click
 
 
 def refused() -> float:

@@ -18,7 +18,7 @@ from inference.protocol import RankInputs, Tier
 from inference.release import Release
 from inference.serving.engine import NotFinite, ScoreJob, score_batch, warm_up
 from inference.serving.hydration import Hydration, UserSource, decode_user, hydrate_items, nothing, user_of
-from inference.serving.inputs import ScoreInput, build_inputs
+from inference.serving.inputs import ScoreInput, pack_inputs
 from inference.serving.scorer import CpuScorer, DeviceScorer, Scorer, check_kernels, scorer_on
 from inference.user_row import encode_user_rows
 from runtime.environment import SettingsError
@@ -60,7 +60,7 @@ def job(release: Release, hydrated: Hydration, variant: str = "standard") -> Sco
 
 
 def job_inputs(release: Release, hydrated: Hydration) -> RankInputs:
-    return build_inputs([job(release, hydrated).inputs], release.manifest)
+    return pack_inputs([job(release, hydrated).inputs], release.manifest).decoded()
 
 
 names = st.lists(st.sampled_from(sorted(ITEMS)), min_size=1, max_size=12, unique=True)
@@ -73,7 +73,7 @@ def test_a_request_scores_in_a_batch_as_it_does_alone(
     scorer: Scorer, release: Release, requests: list[tuple[list[str], int]]
 ) -> None:
     jobs = [job(release, hydration(release, *request)) for request in requests]
-    build_inputs([one.inputs for one in jobs], release.manifest).check()
+    pack_inputs([one.inputs for one in jobs], release.manifest).decoded().check()
     together = score_batch(scorer, jobs)
     for one, scored in zip(jobs, together, strict=True):
         (alone,) = score_batch(CpuScorer(), [one])
@@ -95,7 +95,7 @@ def test_a_pair_row_has_an_age_only_where_the_user_has_acted_since(release: Rele
 
 
 def test_the_inputs_keep_their_promises_when_nothing_is_known(release: Release) -> None:
-    inputs = build_inputs([job(release, nothing(3, release.manifest)).inputs], release.manifest)
+    inputs = job_inputs(release, nothing(3, release.manifest))
     inputs.check()
     assert not inputs.user_mask.any()
     assert not inputs.cand_mask.any()
