@@ -14,7 +14,7 @@ from runtime.settings import KafkaSettings, RedisSettings
 from streams.wire.producer import Producer
 from tests.agents import Topics, make_live
 from tests.integration.inference.ranker import fill_items
-from tests.processes import RankerProcess
+from tests.processes import PATIENT, RankerProcess
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +55,8 @@ def ranker(
     live: Release, redis_url: str, kafka_topics: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RankerProcess]:
     """A ranker that is ready; it must end well when it is told to."""
-    ranker = RankerProcess(kafka_topics, redis_url, tmp_path_factory.mktemp("ranker")).start().wait_ready()
-    yield ranker
+    ranker = RankerProcess(kafka_topics, redis_url, tmp_path_factory.mktemp("ranker"), dict(PATIENT)).start()
+    yield ranker.wait_ready()
     assert ranker.stop() == 0
 
 

@@ -15,7 +15,7 @@ from tests.unit.inference.releases import ITEMS
 
 
 def rank_request(
-    user: str, items: Sequence[str] = tuple(ITEMS), k: int = 5, deadline_ms: int = 5_000, request_id: str = "r1"
+    user: str, items: Sequence[str] = tuple(ITEMS), k: int = 5, deadline_ms: int = 20_000, request_id: str = "r1"
 ) -> RankRequest:
     """A request with a deadline that a busy machine keeps."""
     return RankRequest(

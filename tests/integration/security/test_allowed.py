@@ -27,10 +27,10 @@ from tests.integration.inference.ranker import rank_request
 from tests.integration.security.certificates import Authority
 from tests.integration.security.conftest import Secured
 from tests.integration.security.servers import APP, PASSWORDS, REDIS_PASSWORD, REDIS_USER, documented_rights
-from tests.processes import ROOT, AgentProcess, RankerProcess
+from tests.processes import PATIENT, ROOT, AgentProcess, RankerProcess
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.kafka, pytest.mark.redis]
+pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.timeout(600)]  # five commands, and torch in each
 COMMAND_TIMEOUT_S = 180
 
 
@@ -49,8 +49,9 @@ def agent(secured: Secured, folder: Path) -> Iterator[AgentProcess]:
 
 @pytest.fixture(scope="module")
 def ranker(secured: Secured, folder: Path) -> Iterator[RankerProcess]:
-    ranker = RankerProcess(secured.kafka.bootstrap, secured.redis.url(), folder, secured.variables).start().wait_ready()
-    yield ranker
+    variables = secured.variables | PATIENT
+    ranker = RankerProcess(secured.kafka.bootstrap, secured.redis.url(), folder, variables).start()
+    yield ranker.wait_ready()
     assert ranker.stop() == 0
 
 
@@ -68,7 +69,7 @@ async def test_a_click_reaches_the_history_and_the_ranked_slate(
 
     await eventually(stored, 30)
     async with RankClient(ranker.url) as client:
-        answer = await client.rank(rank_request(user))
+        answer = await client.rank(rank_request(user, deadline_ms=30_000))
     assert answer.user.as_of_ms == sent.event_time_ms
     assert len(answer.items) == 5
 
