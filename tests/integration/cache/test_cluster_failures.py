@@ -50,7 +50,7 @@ async def wait_until_all_are_stored(store: RedisStore, rev: int) -> None:
         except StoreUnavailable:
             return False
 
-    await eventually(stored, timeout_s=30)
+    await eventually(stored, timeout_s=60)
 
 
 async def served(store: RedisStore) -> set[UserId]:
@@ -72,7 +72,7 @@ async def wait_until_all_are_served(store: RedisStore) -> None:
     async def all_served() -> bool:
         return await served(store) == set(USERS)
 
-    await eventually(all_served, timeout_s=30)
+    await eventually(all_served, timeout_s=60)
 
 
 async def test_other_slots_are_served_while_a_node_is_frozen_and_all_afterwards(
@@ -94,6 +94,8 @@ async def test_slots_that_moved_are_found(nodes: list[str], store: RedisStore) -
         with redis.Redis.from_url(f"redis://{nodes[2]}", protocol=2) as target:
             target_id = target.execute_command("CLUSTER", "MYID")
         source.execute_command("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", 0, 5460, "NODE", target_id)
-        await eventually(lambda: b"success" in repr(source.execute_command("CLUSTER", "GETSLOTMIGRATIONS")).encode())
+        await eventually(
+            lambda: b"success" in repr(source.execute_command("CLUSTER", "GETSLOTMIGRATIONS")).encode(), 60
+        )
     await wait_until_all_are_served(store)
     await wait_until_all_are_stored(store, rev=2)

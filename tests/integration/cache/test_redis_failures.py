@@ -4,7 +4,6 @@ import asyncio
 import inspect
 import os
 import signal
-import time
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -19,6 +18,7 @@ from local.valkey import running_valkey
 from runtime.ids import UserId
 from runtime.settings import RedisSettings
 from tests.integration.cache import calls
+from tests.integration.cache.conftest import PATIENCE_MS
 from tests.integration.cache.rows import ALICE, LIVE, MINUTE_MS, items, user_row, value_of
 
 pytestmark = pytest.mark.redis
@@ -45,7 +45,7 @@ async def admin(own_url: str) -> AsyncIterator[Redis]:
 @pytest.fixture
 async def own_store(own_url: str) -> AsyncIterator[RedisStore]:
     """A store of an agent on that server."""
-    store = RedisStore.connect(RedisSettings(url=own_url), Profile.AGENT)
+    store = RedisStore.connect(RedisSettings(url=own_url, agent_timeout_ms=PATIENCE_MS), Profile.AGENT)
     yield store
     await store.close()
 
@@ -67,26 +67,25 @@ async def test_memory_made_unavailable_raises_from_every_call(name: str) -> None
 @pytest.mark.parametrize("cluster", [False, True], ids=["node", "cluster"])
 @pytest.mark.parametrize("name", calls.ALL)
 async def test_every_call_says_so_at_once_when_redis_is_gone(name: str, cluster: bool) -> None:
-    store = RedisStore.connect(RedisSettings(url=f"redis://127.0.0.1:{free_port()}", cluster=cluster), Profile.AGENT)
-    started = time.monotonic()
+    url = f"redis://127.0.0.1:{free_port()}"
+    store = RedisStore.connect(RedisSettings(url=url, cluster=cluster, agent_timeout_ms=PATIENCE_MS), Profile.AGENT)
     with pytest.raises(StoreUnavailable) as raised:
         await calls.ALL[name](store)
-    assert raised.value.reason == "connection"
-    assert time.monotonic() - started < 1.5  # the timeout is 2 s
+    assert raised.value.reason == "connection"  # a call that waited would end with "timeout"
     await store.close()
 
 
 async def test_frozen_redis_times_out_and_the_next_call_after_it_works(own_url: str, admin: Redis) -> None:
-    store = RedisStore.connect(RedisSettings(url=own_url, request_timeout_ms=100, max_connections=4))
+    """All of them with the time of one: in turns on the four connections they would take fifty times as long."""
+    store = RedisStore.connect(RedisSettings(url=own_url, request_timeout_ms=1_000, max_connections=4))
     await store.ping()
     pid = (await admin.info("server"))["process_id"]
     os.kill(pid, signal.SIGSTOP)
     try:
-        started = time.monotonic()
-        results = await asyncio.gather(
-            *(store.hydrate(LIVE, ALICE, items("a")) for _ in range(20)), return_exceptions=True
-        )
-        assert time.monotonic() - started < 1.0
+        async with asyncio.timeout(30):
+            results = await asyncio.gather(
+                *(store.hydrate(LIVE, ALICE, items("a")) for _ in range(200)), return_exceptions=True
+            )
     finally:
         os.kill(pid, signal.SIGCONT)
     assert {type(result) for result in results} == {StoreUnavailable}
@@ -96,13 +95,17 @@ async def test_frozen_redis_times_out_and_the_next_call_after_it_works(own_url: 
 
 
 async def test_many_calls_share_few_connections(valkey_url: str, valkey: Redis) -> None:
-    store = RedisStore.connect(RedisSettings(url=valkey_url, max_connections=2), Profile.AGENT)
+    store = RedisStore.connect(
+        RedisSettings(url=valkey_url, max_connections=2, agent_timeout_ms=PATIENCE_MS), Profile.AGENT
+    )
     await asyncio.gather(*(store.hydrate(LIVE, ALICE, items("a", "b")) for _ in range(200)))
     await store.close()
 
 
 async def test_cancelled_calls_never_leave_answers_for_others(valkey_url: str, valkey: Redis) -> None:
-    store = RedisStore.connect(RedisSettings(url=valkey_url, max_connections=2), Profile.AGENT)
+    store = RedisStore.connect(
+        RedisSettings(url=valkey_url, max_connections=2, agent_timeout_ms=PATIENCE_MS), Profile.AGENT
+    )
     users = [UserId(f"user-{number}") for number in range(50)]
     writes = [UserRowWrite(user, {LIVE: user_row(1, float(number))}) for number, user in enumerate(users)]
     await store.write_user_rows(writes, [LIVE], MINUTE_MS)
@@ -169,7 +172,7 @@ async def test_key_of_the_wrong_type_is_refused_and_does_not_look_like_an_outage
 ) -> None:
     for key in WRONG_KEYS:
         await valkey.set(key, "neither a hash nor a sorted set")
-    store = RedisStore.connect(RedisSettings(url=valkey_url), Profile.AGENT)
+    store = RedisStore.connect(RedisSettings(url=valkey_url, agent_timeout_ms=PATIENCE_MS), Profile.AGENT)
     if name == "drop_version":
         await store.drop_version(LIVE)
     else:
@@ -179,7 +182,7 @@ async def test_key_of_the_wrong_type_is_refused_and_does_not_look_like_an_outage
 
 
 async def test_damaged_row_is_replaced_whatever_rev_it_claims(valkey_url: str, valkey: Redis) -> None:
-    store = RedisStore.connect(RedisSettings(url=valkey_url), Profile.AGENT)
+    store = RedisStore.connect(RedisSettings(url=valkey_url, agent_timeout_ms=PATIENCE_MS), Profile.AGENT)
     for place in range(16, 24):
         damaged = bytearray(user_row(3, 9.0))
         damaged[place] ^= 0x11
@@ -189,7 +192,7 @@ async def test_damaged_row_is_replaced_whatever_rev_it_claims(valkey_url: str, v
 
 
 async def test_scripts_are_loaded_again_after_redis_forgot_them(valkey_url: str, valkey: Redis) -> None:
-    store = RedisStore.connect(RedisSettings(url=valkey_url), Profile.AGENT)
+    store = RedisStore.connect(RedisSettings(url=valkey_url, agent_timeout_ms=PATIENCE_MS), Profile.AGENT)
     for _ in range(2):
         await valkey.script_flush()
         for call in calls.WRITES.values():
