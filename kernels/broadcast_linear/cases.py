@@ -8,7 +8,7 @@ from kernels.compile_case import CompileCase
 
 def product_case(kernel: Any, name: str, c: Config, epilogue: str = "none", dtype: str = "bf16") -> CompileCase:
     """The fused kernel in one configuration."""
-    finishing, constants = _finishing_signature(epilogue)
+    finishing, constants = _finishing_signature(epilogue, "fp32" if dtype == "fp32" else "bf16")
     fp8, descriptors = dtype == "fp8e4nv", c.descriptors
     unit = {"bf16": ("HGMMA",), "fp8e4nv": ("QGMMA",)}.get(dtype, ())
     tiles = {"x": [c.rows, c.depth], "weight": [c.outputs, c.depth]}
@@ -41,31 +41,32 @@ def product_case(kernel: Any, name: str, c: Config, epilogue: str = "none", dtyp
     )  # fmt: skip
 
 
-def finish_case(kernel: Any) -> CompileCase:
-    """The pass over the library's product."""
-    finishing, constants = _finishing_signature("none")
+def finish_case(kernel: Any, dtype: str = "bf16", block: int | None = None) -> CompileCase:
+    """The pass over the library's product, where it normalises blocks of this width."""
+    finishing, constants = _finishing_signature("none" if block is None else "blocknorm", dtype)
     return CompileCase(
-        name="bf16-finish",
+        name=f"{dtype}-finish" + ("" if block is None else f"-block-{block}"),
         kernel=kernel,
         signature={
-            "product": "*bf16", "out": "*bf16", **dict.fromkeys(("n", "h", "stride_p", "stride_o"), "i32"), **finishing,
+            **dict.fromkeys(("product", "out"), f"*{dtype}"),
+            **dict.fromkeys(("n", "h", "stride_p", "stride_o"), "i32"), **finishing,
         },
-        constants={**constants, "ROWS": FINISH_ROWS, "OUTPUTS": FINISH_OUTPUTS},
+        constants={**constants, "ROWS": FINISH_ROWS, "OUTPUTS": block or FINISH_OUTPUTS},
         aligned=("product", "out", "h", "stride_p", "stride_o", "request", "cand_to_user", "stride_r"),
         needs=("LDG.E.128", "STG.E.128"),
     )  # fmt: skip
 
 
-def _finishing_signature(epilogue: str) -> tuple[dict[str, str], dict[str, object]]:
+def _finishing_signature(epilogue: str, dtype: str) -> tuple[dict[str, str], dict[str, object]]:
     """Types of the arguments in `_finishing` that this epilogue reads, and the constants that stand for the others."""
     used = {
-        "cross": {"x0": "*bf16", "x1": "*bf16", "stride_x0": "i32", "stride_x1": "i32"},
+        "cross": {"x0": f"*{dtype}", "x1": f"*{dtype}", "stride_x0": "i32", "stride_x1": "i32"},
         "normed": dict.fromkeys(("rstd", "mean", "gain", "offset"), "*fp32"),
         "blocknorm": {"eps": "fp32"},
     }.get(epilogue, {})
     unused: dict[str, object] = {
         **dict.fromkeys(("x0", "x1", "rstd", "mean", "gain", "offset")), "stride_x0": 0, "stride_x1": 0, "eps": 0.0,
     }  # fmt: skip
-    signature = {"request": "*bf16", "cand_to_user": "*i32", "stride_r": "i32", **used}
+    signature = {"request": f"*{dtype}", "cand_to_user": "*i32", "stride_r": "i32", **used}
     constants = {name: value for name, value in unused.items() if name not in used}
     return signature, {**constants, "EPILOGUE": epilogue, "ACTIVATION": "silu"}

@@ -37,6 +37,8 @@ FP32_CONFIG = Config(64, 64, 32, 4, 3)  # no matrix units: the sums are in regis
 
 def config_for(n: int, h: int, itemsize: int, block: int | None = None) -> Config:
     """The largest tile that still gives every multiprocessor two of them; `block` wide where a block is normalised."""
+    if block is not None and itemsize == 4:  # the sums are in registers: no more of them than FP32_CONFIG has a thread
+        return Config(32 if block == 256 else 64, block, 32, 8 if block >= 128 else 4, 3)
     if block is not None:
         return Config(64, block, 64 // itemsize * 2, 8 if block == 256 else 4, 3)
     if itemsize == 4:

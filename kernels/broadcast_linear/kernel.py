@@ -209,7 +209,7 @@ def _finishing(
 
 
 def compile_cases() -> list[CompileCase]:
-    """Every shipped configuration in bf16, every epilogue in the wide one, fp8, and float32 without matrix units."""
+    """Every shipped configuration in bf16, every epilogue in the wide one, fp8, and all of it in float32."""
     product = broadcast_linear_fwd_kernel
     return [
         *(product_case(product, f"bf16-{name}", c) for name, c in {**CONFIGS, **TRIALS}.items()),
@@ -217,5 +217,12 @@ def compile_cases() -> list[CompileCase]:
         product_case(product, "bf16-block", config_for(64, 256, 2, 256), "blocknorm"),
         *(product_case(product, name, c, dtype="fp8e4nv") for name, c in FP8_CONFIGS.items()),
         product_case(product, "fp32", FP32_CONFIG, dtype="fp32"),
+        *(product_case(product, f"fp32-{kind}", FP32_CONFIG, kind, "fp32") for kind in ("cross", "normed")),
+        *(
+            product_case(product, f"fp32-block-{width}", config_for(64, width, 4, width), "blocknorm", "fp32")
+            for width in (64, 128, 256)
+        ),
         finish_case(broadcast_linear_finish_kernel),
+        finish_case(broadcast_linear_finish_kernel, "fp32"),
+        finish_case(broadcast_linear_finish_kernel, "fp32", 256),
     ]

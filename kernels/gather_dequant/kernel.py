@@ -176,18 +176,18 @@ def _constants(wire: WireFormat) -> dict[str, object]:
 
 
 def compile_cases() -> list[CompileCase]:
-    """Every dtype of rows of 64 values to bf16, behind a header of 64 bytes; bags of one dtype."""
+    """Every dtype of rows of 64 values to bf16 and float32, behind a header of 64 bytes; bags of one dtype."""
     c = config_for(64)
     wires = {
         name: WireFormat(name, 64, 64, None if name == "fp16" else 48, 52 if name.startswith("int") else None, centre)
         for name, centre in zip(NUM_BITS, (0.0, 127.5, 7.5, 0.0), strict=True)
     }
-    rows = {
-        name: CompileCase(
-            name=f"{name}-to-bf16",
+    rows = [
+        CompileCase(
+            name=f"{name}-to-{dtype}",
             kernel=gather_dequant_fwd_kernel,
             signature={
-                "staging": "*u8", "slot": "*i32", "default": "*fp32", "out": "*bf16", "hit": "*u8",
+                "staging": "*u8", "slot": "*i32", "default": "*fp32", "out": f"*{dtype}", "hit": "*u8",
                 **dict.fromkeys(("pairs", "features", "kinds", "width", "row_bytes", "stride_n", "stride_f"), "i32"),
             },
             constants={**_constants(wire), "ROWS": c.rows, "COLUMNS": c.columns},
@@ -199,18 +199,22 @@ def compile_cases() -> list[CompileCase]:
             options=UNFUSED,
         )
         for name, wire in wires.items()
-    }  # fmt: skip
-    bags = CompileCase(
-        name="int8-pooled-to-bf16",
-        kernel=gather_dequant_pool_fwd_kernel,
-        signature={
-            "staging": "*u8", "slot": "*i32", "bag_offsets": "*i32", "default": "*fp32", "out": "*bf16", "hit": "*u8",
-            **dict.fromkeys(("bags", "width", "row_bytes"), "i32"),
-        },
-        constants={**_constants(wires["int8"]), "MEAN": True, "ROWS": c.rows, "COLUMNS": c.columns},
-        num_warps=c.num_warps,
-        aligned=("staging", "slot", "bag_offsets", "default", "out", "hit", "width", "row_bytes"),
-        needs=("LDG.E.128*|LDGSTS*128", "STG.E.128*"),
-        options=UNFUSED,
-    )  # fmt: skip
-    return [*rows.values(), bags]
+        for dtype in ("bf16", "fp32")
+    ]  # fmt: skip
+    bags = [
+        CompileCase(
+            name=f"int8-pooled-to-{dtype}",
+            kernel=gather_dequant_pool_fwd_kernel,
+            signature={
+                **dict.fromkeys(("slot", "bag_offsets"), "*i32"), **dict.fromkeys(("staging", "hit"), "*u8"),
+                "default": "*fp32", "out": f"*{dtype}", **dict.fromkeys(("bags", "width", "row_bytes"), "i32"),
+            },
+            constants={**_constants(wires["int8"]), "MEAN": True, "ROWS": c.rows, "COLUMNS": c.columns},
+            num_warps=c.num_warps,
+            aligned=("staging", "slot", "bag_offsets", "default", "out", "hit", "width", "row_bytes"),
+            needs=("LDG.E.128*|LDGSTS*128", "STG.E.128*"),
+            options=UNFUSED,
+        )
+        for dtype in ("bf16", "fp32")
+    ]  # fmt: skip
+    return [*rows, *bags]

@@ -31,11 +31,17 @@ CONFIGS = {
     "square": Config(64, 64, 64, 4, 4),
     "wide": Config(128, 128, 64, 8, 3),
 }
+FP32_CONFIGS = {
+    "narrow": Config(64, 32, 32, 4, 3),
+    "square": Config(64, 64, 32, 4, 3),
+    "wide": Config(64, 128, 32, 8, 3),  # twice as tall and as deep, it spills
+}
 
 
-def config_for(tile: int) -> Config:
+def config_for(tile: int, itemsize: int) -> Config:
     """The configuration for tables of so many outputs a line."""
-    return next(config for config in CONFIGS.values() if config.outputs == tile)
+    configs = FP32_CONFIGS if itemsize == 4 else CONFIGS
+    return next(config for config in configs.values() if config.outputs == tile)
 
 
 @triton.jit
@@ -88,7 +94,7 @@ def grouped_linear_triton(x: torch.Tensor, packed: PackedLinears, config: Config
     out = torch.empty((n, sum(packed.widths_out)), dtype=x.dtype, device=x.device)
     if n == 0:
         return out
-    c = config or config_for(packed.tile)
+    c = config or config_for(packed.tile, x.element_size())
     assert c.outputs == packed.tile
     lines = packed.table.shape[0]
     grid = (min(triton.cdiv(n, c.rows) * lines, PROGRAMS),)
@@ -105,13 +111,13 @@ def _multiple(widths: tuple[int, ...]) -> int:
 
 
 def compile_cases() -> list[CompileCase]:
-    """Every shipped configuration in bf16, with widths that are multiples of 16."""
+    """Every shipped configuration in bf16, and in float32 without matrix units; widths are multiples of 16."""
     return [
         CompileCase(
-            name=f"bf16-{name}",
+            name=f"{dtype}-{name}",
             kernel=grouped_linear_fwd_kernel,
             signature={
-                **dict.fromkeys(("x", "weight", "bias"), "*bf16"), "table": "*i32", "out": "*bf16",
+                **dict.fromkeys(("x", "weight", "bias", "out"), f"*{dtype}"), "table": "*i32",
                 **dict.fromkeys(("n", "lines", "stride_x", "stride_o"), "i32"),
             },
             constants={
@@ -121,8 +127,9 @@ def compile_cases() -> list[CompileCase]:
             num_warps=c.num_warps,
             num_stages=c.num_stages,
             aligned=("x", "weight", "bias", "table", "out", "stride_x", "stride_o"),
-            needs=("HGMMA", "LDGSTS.E.BYPASS.128|LDGSTS.E.BYPASS.LTC128B.128", "STG.E.128"),
+            needs=(*unit, "LDGSTS.E.BYPASS.128|LDGSTS.E.BYPASS.LTC128B.128", "STG.E.128"),
             forbids=("HMMA",),
         )
-        for name, c in CONFIGS.items()
+        for dtype, configs, unit in (("bf16", CONFIGS, ("HGMMA",)), ("fp32", FP32_CONFIGS, ()))
+        for name, c in configs.items()
     ]  # fmt: skip

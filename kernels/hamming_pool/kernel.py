@@ -132,17 +132,19 @@ def hamming_pool_triton(
 
 
 def compile_cases() -> list[CompileCase]:
-    """Every width of tile in bf16, whole and split, and distances on the matrix units; signatures of 64 bits."""
+    """Every width of tile in bf16, whole and split, and distances on the matrix units, and in float32; signatures of
+    64 bits.
+    """
     pointers = ("a", "b", "cand_to_user", "kv_offsets")
     strides = ("stride_a", "stride_b", "stride_v", "stride_o", "stride_split")
     return [
         CompileCase(
-            name=f"bf16-{columns}-{'matrix' if c.matrix else 'split' if split else 'whole'}",
+            name=f"{dtype}-{columns}-{'matrix' if c.matrix else 'split' if split else 'whole'}",
             kernel=hamming_pool_fwd_kernel,
             signature={
-                **dict.fromkeys(("a", "b"), "*i32"), "v": "*bf16", "weight": "*fp32",
+                **dict.fromkeys(("a", "b"), "*i32"), "v": f"*{dtype}", "weight": "*fp32",
                 **dict.fromkeys(("cand_to_user", "kv_offsets"), "*i32"),
-                "out": "*fp32" if split else "*bf16", "total": "*fp32",
+                "out": "*fp32" if split else f"*{dtype}", "total": "*fp32",
                 **dict.fromkeys(("n", "d", "splits", *strides), "i32"),
             },
             constants={
@@ -152,10 +154,16 @@ def compile_cases() -> list[CompileCase]:
             num_warps=c.num_warps,
             num_stages=c.num_stages,
             aligned=(*pointers, "v", "weight", "out", "total", "d", "stride_v", "stride_o", "stride_split"),
-            needs=("HGMMA", "IGMMA" if c.matrix else "POPC", "LDGSTS*128|LDG.E.128*", "STG.E.128"),
+            needs=(
+                *(("HGMMA",) if dtype == "bf16" else ()), "IGMMA" if c.matrix else "POPC",
+                "LDGSTS*128|LDG.E.128*", "STG.E.128",
+            ),
             forbids=("HMMA", "IMMA"),
         )
         for columns in COLUMNS
         for c in [config_for(10_000, 10_000, 1, columns)]
-        for c, split in ((c, False), (c, True), (matrix_config_for(10_000, 10_000, 1, columns), False))
+        for dtype, c, split in (
+            ("bf16", c, False), ("bf16", c, True), ("bf16", matrix_config_for(10_000, 10_000, 1, columns), False),
+            ("fp32", c, columns == COLUMNS[-1]),  # a split differs in what it stores alone: once is enough
+        )
     ]  # fmt: skip

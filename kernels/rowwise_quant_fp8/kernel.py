@@ -86,13 +86,13 @@ def rowwise_quant_fp8_triton(
 
 
 def compile_cases() -> list[CompileCase]:
-    """The widths of the benchmark grid and the limits, in bf16; every `pre` once."""
+    """The widths of the benchmark grid and the limits, in bf16; every `pre` once; the limits in float32."""
     return [
         CompileCase(
-            name=f"bf16-{pre}-{width}",
+            name=f"{dtype}-{pre}-{width}",
             kernel=rowwise_quant_fp8_fwd_kernel,
             signature={
-                "x": "*bf16", "values": "*fp8e4nv", "scale": "*fp32",
+                "x": f"*{dtype}", "values": "*fp8e4nv", "scale": "*fp32",
                 **dict.fromkeys(("n", "k", "width", "stride_x", "stride_v"), "i32"),
             },
             constants={
@@ -102,6 +102,9 @@ def compile_cases() -> list[CompileCase]:
             aligned=("x", "values", "scale", "k", "width", "stride_x", "stride_v"),
             needs=("LDG.E.128", "STG.E.64|STG.E.128"),  # eight elements of a thread: 16 bytes in, 8 out
         )
-        for pre, width in (("silu", 256), ("rms", 1024), ("hardswish", 2048), ("none", 4096), ("rms", MAX_WIDTH))
+        for dtype, pre, width in (
+            ("bf16", "silu", 256), ("bf16", "rms", 1024), ("bf16", "hardswish", 2048), ("bf16", "none", 4096),
+            ("bf16", "rms", MAX_WIDTH), ("fp32", "silu", 256), ("fp32", "rms", MAX_WIDTH),
+        )
         for c in (config_for(width),)
     ]  # fmt: skip

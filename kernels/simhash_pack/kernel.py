@@ -22,11 +22,15 @@ class Config:
 
 
 CONFIGS = {"narrow": Config(64, 2, 64), "wide": Config(64, 4, 64)}
+FP32_CONFIGS = {
+    "narrow": Config(64, 2, 32),
+    "wide": Config(64, 4, 32, num_warps=8),
+}  # deeper, or by four, "wide" spills
 
 
-def config_for(bits: int) -> Config:
+def config_for(bits: int, itemsize: int) -> Config:
     """As many words a tile as there are, at most four: the vectors are then read once."""
-    return CONFIGS["wide" if bits > 64 else "narrow"]
+    return (FP32_CONFIGS if itemsize == 4 else CONFIGS)["wide" if bits > 64 else "narrow"]
 
 
 @triton.jit
@@ -59,7 +63,7 @@ def simhash_pack_triton(x: torch.Tensor, proj: torch.Tensor, config: Config | No
     out = torch.empty((n, words), dtype=torch.int32, device=x.device)
     if n == 0:
         return out
-    c = config or config_for(proj.shape[0])
+    c = config or config_for(proj.shape[0], x.element_size())
     simhash_pack_fwd_kernel[(triton.cdiv(n, c.rows), triton.cdiv(words, c.words))](
         x, proj, out, n, d, words, x.stride(0), proj.stride(0), out.stride(0),
         ROWS=c.rows, WORDS=c.words, DEPTH=c.depth, num_warps=c.num_warps, num_stages=c.num_stages,
@@ -68,13 +72,13 @@ def simhash_pack_triton(x: torch.Tensor, proj: torch.Tensor, config: Config | No
 
 
 def compile_cases() -> list[CompileCase]:
-    """Every shipped configuration in bf16."""
+    """Every shipped configuration in bf16, and in float32 without matrix units."""
     return [
         CompileCase(
-            name=f"bf16-{name}",
+            name=f"{dtype}-{name}",
             kernel=simhash_pack_fwd_kernel,
             signature={
-                **dict.fromkeys(("x", "proj"), "*bf16"),
+                **dict.fromkeys(("x", "proj"), f"*{dtype}"),
                 "out": "*i32",
                 **dict.fromkeys(("n", "d", "words", "stride_x", "stride_p", "stride_o"), "i32"),
             },
@@ -82,8 +86,9 @@ def compile_cases() -> list[CompileCase]:
             num_warps=c.num_warps,
             num_stages=c.num_stages,
             aligned=("x", "proj", "out", "d", "stride_x", "stride_p"),
-            needs=("HGMMA", "LDGSTS.E.BYPASS.128|LDGSTS.E.BYPASS.LTC128B.128"),
+            needs=(*unit, "LDGSTS.E.BYPASS.128|LDGSTS.E.BYPASS.LTC128B.128"),
             forbids=("HMMA",),
         )
-        for name, c in CONFIGS.items()
+        for dtype, configs, unit in (("bf16", CONFIGS, ("HGMMA",)), ("fp32", FP32_CONFIGS, ()))
+        for name, c in configs.items()
     ]

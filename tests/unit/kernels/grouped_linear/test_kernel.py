@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from kernels.grouped_linear.kernel import CONFIGS, Config, config_for, grouped_linear_triton
+from kernels.grouped_linear.kernel import CONFIGS, FP32_CONFIGS, Config, config_for, grouped_linear_triton
 from kernels.grouped_linear.op import fuses, grouped_linear
 from kernels.grouped_linear.packed import TILES, PackedLinears, tile_for
 from tests.unit.kernels.close import TOLERANCE, assert_close
@@ -78,7 +78,8 @@ def test_no_rows_give_no_rows(device: torch.device) -> None:
 
 
 def test_every_tile_has_a_configuration() -> None:
-    assert {config_for(tile) for tile in TILES} == set(CONFIGS.values())
+    for itemsize, configs in ((2, CONFIGS), (4, FP32_CONFIGS)):
+        assert {config_for(tile, itemsize) for tile in TILES} == set(configs.values())
 
 
 def test_a_tile_is_as_large_as_its_padding_allows() -> None:
