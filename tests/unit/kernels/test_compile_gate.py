@@ -8,15 +8,25 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-OPS = sorted(path.parent.name for path in ROOT.glob("kernels/*/kernel.py"))
+OPS = sorted(path.parent.name for path in ROOT.glob("kernels/*/op.py"))
+
+
+def compile_gate(op: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tests.compile_gate", op],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("op", OPS)
 def test_every_configuration_compiles_as_meant(op: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.compile_gate", op],
-        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=600, check=False,
-    )  # fmt: skip
+    done = compile_gate(op)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_an_op_that_is_not_there_is_refused_with_those_that_are() -> None:
+    done = compile_gate("hamming")
+    assert done.returncode == 2
+    assert f"no such op: hamming; there are {', '.join(OPS)}" in done.stderr
