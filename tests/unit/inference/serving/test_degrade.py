@@ -18,6 +18,8 @@ from runtime.ids import ItemId, ModelVersion, UserId
 from streams.wire.topics import Topic
 from tests.unit.inference.serving.world import MODEL, USER, World, candidates, running_world
 
+LATE_MS = 4_000  # deadline of a request for which something is late
+
 TESTED: dict[Reason, Callable[[World], Awaitable[dict[str, Any]]]] = {}
 
 Scenario = Callable[[World], Awaitable[dict[str, Any]]]
@@ -35,8 +37,11 @@ def stands_on(reason: Reason) -> Callable[[Scenario], Scenario]:
 
 @stands_on(Reason.BEHIND)
 async def _behind(world: World) -> dict[str, Any]:
-    await world.store.write_watermarks(Topic.ITEM_UPDATES, {})
-    world.app.watermarks._items_ms = (world.app.watermarks._items_ms or 0) - 120_000
+    # In the store, since the ranker reads it anew once a second, which may be now.
+    world.store._watermarks[Topic.ITEM_UPDATES] = {
+        partition: mark_ms - 120_000 for partition, mark_ms in world.store._watermarks[Topic.ITEM_UPDATES].items()
+    }
+    await world.app.watermarks.refresh()
     answer = await world.answer()
     assert answer["behind_ms"] > 60_000
     return answer
@@ -110,7 +115,7 @@ async def _hydrate_late(world: World) -> dict[str, Any]:
         raise AssertionError
 
     world.store.hydrate = hang  # type: ignore[method-assign]
-    return await world.answer(deadline_ms=1_000)
+    return await world.answer(deadline_ms=LATE_MS)
 
 
 @stands_on(Reason.SCORE_LATE)
@@ -127,7 +132,7 @@ async def _score_late(world: World) -> dict[str, Any]:
 
     release.score = hang  # type: ignore[method-assign]
     try:
-        return await world.answer(deadline_ms=1_000)
+        return await world.answer(deadline_ms=LATE_MS)
     finally:
         until.set()
 
@@ -150,7 +155,7 @@ async def _score_failed(world: World) -> dict[str, Any]:
 async def _overloaded(world: World) -> dict[str, Any]:
     world.app.ranker.admission.scoring.add(40, 10.0)
     world.app.ranker.admission.requests += 1
-    response = await world.rank(deadline_ms=100)
+    response = await world.rank(deadline_ms=2_000)
     assert response.status_code == 429
     assert int(response.headers["retry-after"]) >= 1
     return dict(response.json())
@@ -192,8 +197,8 @@ def _break_tower(world: World) -> None:
 @pytest_asyncio.fixture
 async def own(bundles: Path) -> AsyncIterator[World]:
     """A warm world that a scenario may break."""
-    # Much of the deadline is kept for the answer in retrieval order: a slow machine must not make it late as well.
-    async with running_world(bundles, RankerSettings(name="ranker-1", reserve_ms=500)) as world:
+    # A fifth of any deadline is kept for the answer in retrieval order: a slow machine must not make it late as well.
+    async with running_world(bundles, RankerSettings(name="ranker-1", reserve_ms=LATE_MS)) as world:
         await world.fill_items()
         for offset, item in enumerate(["item-1", "item-6"]):
             await world.click(item, offset)
