@@ -66,7 +66,7 @@ def refused() -> float:
 
 async def test_beyond_the_bound_of_waiting_computations_a_request_fails_over_at_once(hanging: World) -> None:
     before = refused()
-    late = await asyncio.gather(*[hanging.rank(user_id=user, deadline_ms=500) for user in ("u1", "u2")])
+    late = await asyncio.gather(*[hanging.rank(user_id=user, deadline_ms=2_000) for user in ("u1", "u2")])
     assert {response.status_code for response in late} <= {200, 504}
     at_once = await asyncio.wait_for(hanging.answer(user_id="u3"), 10)  # its deadline is twice that
     assert (at_once["user"]["source"], at_once["degraded"]) == ("default", ["user-default", "watermark-missing"])
@@ -83,6 +83,6 @@ async def test_a_user_who_is_being_computed_is_waited_for_though_the_bound_is_re
 async def test_a_tower_that_hangs_is_no_longer_ready(hanging: World, monkeypatch: pytest.MonkeyPatch) -> None:
     assert hanging.app.readiness.failures() == {}
     monkeypatch.setattr(batcher, "HUNG_S", 0.05)
-    await hanging.rank(user_id="u1", deadline_ms=100)
-    failures = await eventually(hanging.app.readiness.failures)
-    assert list(failures) == ["user-tower"]
+    await hanging.rank(user_id="u1", deadline_ms=1_000)
+    # On a busy machine the engine may take as long for once.
+    await eventually(lambda: list(hanging.app.readiness.failures()) == ["user-tower"])
