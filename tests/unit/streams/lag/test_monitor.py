@@ -13,7 +13,7 @@ from streams.lag.settings import LagSettings
 from streams.lag.snapshot import GroupState, PartitionState, Place, Snapshot
 from tests.waiting import eventually
 
-SETTINGS = LagSettings(interval_s=0.01, window_s=0.1, history_s=1.0, broker_timeout_s=0.5)
+SETTINGS = LagSettings(interval_s=0.01, window_s=0.1, history_s=1.0, broker_timeout_s=30.0)
 
 
 class Broker:
