@@ -6,6 +6,7 @@
 # where it was. Rows of another day, machine or version are measured anew, and after a change of the code the gate is.
 #   1. gate: every op and the forward pass against their definitions, on the GPU
 #   2. the benchmark grid, the ranker's forward pass first; all beside torch.compile last, for compiling takes longest
+#   3. OUT/summary.txt: the gate, how far the grid came, and the goals with what was measured of each
 # Afterwards, with the CSV files in benchmarks/kernels/results: `python -m benchmarks.kernels report`.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
@@ -21,7 +22,7 @@ END=$((SECONDS + ${BUDGET_S:-570}))
 "$PYTHON" -c 'import torch, triton; print(torch.cuda.get_device_name(), "torch", torch.__version__, "Triton", triton.__version__)'
 
 status=0
-SOURCES=$(find kernels inference benchmarks tests -name '*.py' | LC_ALL=C sort | xargs cat | cksum | cut -d ' ' -f 1)
+SOURCES=$(find kernels inference cache runtime benchmarks tests -name '*.py' | LC_ALL=C sort | xargs cat | cksum | cut -d ' ' -f 1)
 if [ ! -e "$OUT/gate-passed-$SOURCES" ]; then
 	if timeout 240 "$PYTHON" -m pytest -c tests/gpu/pytest.ini --rootdir=. tests/unit/kernels tests/unit/inference/forward >"$OUT/gate.log" 2>&1; then
 		touch "$OUT/gate-passed-$SOURCES"
@@ -31,4 +32,5 @@ if [ ! -e "$OUT/gate-passed-$SOURCES" ]; then
 	tail -n 15 "$OUT/gate.log"
 fi
 "$PYTHON" -m benchmarks.kernels gpu --out "$OUT" --resume --seconds $((END - SECONDS)) 2>&1 | tee -a "$OUT/grid.log" || status=1
+"$PYTHON" -m benchmarks.kernels summary --out "$OUT" || status=1
 exit $status

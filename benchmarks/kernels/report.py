@@ -10,6 +10,7 @@ from benchmarks.kernels.case import COMPILED, DECOMPOSED, EXPANDED, OURS, Case
 from benchmarks.kernels.registry import all_cases
 from benchmarks.kernels.results import FOLDER, Row, by_shape, read_rows
 from inference.models.ranker_work import RankerWork
+from kernels.roofline import Work
 
 README = Path(__file__).parents[2] / "kernels" / "README.md"
 NOT_MEASURED = "not measured"
@@ -66,11 +67,17 @@ def _mfu_table(cases: Sequence[Case], rows: Sequence[Row]) -> list[str]:
     for case in cases:
         assert isinstance(case.work, RankerWork)
         row, useful = ours.get(case.shape), case.work.flops
-        peak = DATASHEET_BF16.get(row.machine) if row else None
-        mfu = f"{useful / (row.ms / 1e3) / peak:.1%}" if row and peak else NOT_MEASURED
+        share = mfu(case.work, row) if row else None
         effective = f"{case.work.unshared_flops / (row.ms / 1e3) / 1e12:.4g}" if row else NOT_MEASURED
-        lines.append(f"| {case.shape} | {useful / 1e12:.3g} | {mfu} | {effective} |")
+        utilised = NOT_MEASURED if share is None else f"{share:.1%}"
+        lines.append(f"| {case.shape} | {useful / 1e12:.3g} | {utilised} | {effective} |")
     return [*lines, ""]
+
+
+def mfu(work: Work, row: Row) -> float | None:
+    """The share of the datasheet's dense bf16 peak that useful operations had; None where the peak is not known."""
+    peak = DATASHEET_BF16.get(row.machine)
+    return None if peak is None else work.flops / (row.ms / 1e3) / peak
 
 
 def _ratio(name: str, case: Case, found: dict[str, Row]) -> str:
