@@ -1,6 +1,7 @@
 """Our processes as children, for integration and chaos tests: an agent, or the ranker, each with its page."""
 
 import json
+import re
 import signal
 import sys
 import time
@@ -10,9 +11,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
-from local.ports import LOOPBACK, free_port
+from local.ports import LOOPBACK
 from local.process import Child, tail
 
 ROOT = Path(__file__).parent.parent
@@ -32,6 +33,8 @@ class AgentProcess:
     env: dict[str, str] = field(default_factory=dict)
     port: int = 0
     child: Child | None = None
+    page_line: ClassVar[re.Pattern[str]] = re.compile(r'event="page" url=http://[\w.]+:(\d+)/metrics')
+    _log_begin: int = field(default=0, init=False)
 
     @property
     def command(self) -> list[str]:
@@ -50,21 +53,24 @@ class AgentProcess:
         return self.folder / f"{self.module}.log"
 
     def start(self) -> Self:
-        """Start it on a free port, do not wait."""
-        self.port = free_port()
+        """Start it, do not wait. It takes a free port itself: one chosen here may be another's once torch is loaded."""
+        self.port = 0
         env = {
             "SOLARIS_KAFKA_BOOTSTRAP": self.kafka,
             "SOLARIS_REDIS_URL": self.redis,
-            self.port_variable: str(self.port),
+            self.port_variable: "0",
             **self.env,
         }
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._log_begin = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as output:
             self.child = Child([sys.executable, *self.command], env=env, output=output, cwd=ROOT)
         return self
 
     def get(self, path: str) -> tuple[int, str]:
         """Status and body of a page; 0 while nobody answers."""
+        if not self.port and not self._find_port():
+            return 0, ""
         try:
             with urllib.request.urlopen(f"{self.url}{path}", timeout=5) as answer:
                 return answer.status, answer.read().decode()
@@ -105,6 +111,14 @@ class AgentProcess:
                 self.child.signal(signal.SIGKILL)
             self.child.kill()
 
+    def _find_port(self) -> bool:
+        """Whether the log of this life says by now where the page is."""
+        with self.log.open("rb") as log:
+            log.seek(self._log_begin)
+            found = self.page_line.search(log.read().decode(errors="replace"))
+        self.port = int(found[1]) if found else 0
+        return found is not None
+
     def _wait_without(self, failure: str | None) -> Self:
         """Wait until /readyz answers without this failure; without any for None."""
         deadline = time.monotonic() + READY_S
@@ -124,6 +138,7 @@ class RankerProcess(AgentProcess):
     """`python -m inference serve`; its log is `ranker.log`."""
 
     module: str = field(default="ranker", init=False)
+    page_line: ClassVar[re.Pattern[str]] = re.compile(r"Uvicorn running on http://[\w.]+:(\d+) ")
 
     @property
     def command(self) -> list[str]:
