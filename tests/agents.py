@@ -5,17 +5,22 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+
 from cache.store import ReleaseState, Store
 from inference.training.untrained import untrained_release
 from runtime.clock import now_ms
 from runtime.ids import UserId
 from runtime.settings import KafkaSettings
+from streams.admin import Admin
+from streams.lag.groups import AGENT_TOPICS
 from streams.wire.events import Activity, Event
 from streams.wire.headers import Headers
 from streams.wire.producer import Producer
 from streams.wire.reader import FromOffsets, Reader
 from streams.wire.record import Record
 from tests.unit.inference.releases import ITEMS
+from tests.waiting import wait_until
 
 
 @dataclass(slots=True)
@@ -43,6 +48,21 @@ class Topics:
         """Everything after `offsets`."""
         with Reader(KafkaSettings(bootstrap=self.bootstrap), topic) as reader:
             return list(reader.read(FromOffsets(offsets)))
+
+
+def begin_at_the_end(bootstrap: str, module: str) -> None:
+    """The group of the agent `module` has read its topics: what earlier test files left there is none of its business."""
+    group = "solaris." + module.removeprefix("streams.").replace("_", "-")
+    admin, reads = Admin(KafkaSettings(bootstrap=bootstrap)), []
+    for topic in AGENT_TOPICS[group]:
+        with Reader(KafkaSettings(bootstrap=bootstrap), topic) as reader:
+            reads += [
+                TopicPartition(topic.value, partition, end) for partition, (_, end) in reader.watermarks().items()
+            ]
+    wait_until(lambda: admin.group_members([group])[group][1] == 0, 30)  # what was killed is missed after its session
+    asked = admin.client.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, reads)])
+    for partition in asked[group].result(30).topic_partitions:
+        assert partition.error is None, partition.error
 
 
 async def make_live(store: Store, folder: Path, version: str = "v1", *, live: bool = True, seed: int = 0) -> None:

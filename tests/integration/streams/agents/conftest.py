@@ -11,7 +11,7 @@ from inference.release import Release, load_release
 from local.valkey import running_valkey
 from runtime.settings import KafkaSettings, RedisSettings
 from streams.wire.producer import Producer
-from tests.agents import Topics, make_live
+from tests.agents import Topics, begin_at_the_end, make_live
 from tests.processes import AgentProcess, stop_all
 
 Start = Callable[..., AgentProcess]
@@ -72,6 +72,7 @@ def agent(
 ) -> Iterator[AgentProcess]:
     """One agent of the kind that the test module names as MODULE, for tests that do it no harm."""
     folder = tmp_path_factory.mktemp("agent")
+    begin_at_the_end(kafka_topics, request.module.MODULE)
     agent = AgentProcess(request.module.MODULE, kafka_topics, redis_url, folder, dict(QUICK)).start()
     yield agent.wait_consuming()
     assert agent.stop() == 0
