@@ -19,7 +19,7 @@ from tests.agents import Topics, make_live
 from tests.processes import AgentProcess
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.kafka, pytest.mark.redis]
+pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.timeout(400)]
 
 V1 = ModelVersion("main", "v1")
 MODULE = "streams.item_inference"
@@ -42,7 +42,7 @@ def miss(item: ItemId) -> ItemMiss:
 
 async def awaited_row(store: RedisStore, item: ItemId, release: ModelVersion = V1) -> bytes:
     """The item's row, as soon as it is there."""
-    row = await eventually(lambda: row_of(store, item, release), 20)
+    row = await eventually(lambda: row_of(store, item, release), 60)
     assert row is not None
     return row
 
@@ -79,7 +79,7 @@ async def test_a_deletion_leaves_a_row_of_width_zero_and_no_features(
         row = await row_of(store, item)
         return row is not None and width_of(row) == 0 and rev_of(row) > 0
 
-    await eventually(is_deleted, 20)
+    await eventually(is_deleted, 60)
     assert await store.read_item_features([item]) == [None]
 
 
@@ -93,7 +93,7 @@ async def test_the_last_of_many_updates_stays(store: RedisStore, topics: Topics,
         features = (await store.read_item_features([item]))[0]
         return features is not None and orjson.loads(features)["price"] == 49.0
 
-    await eventually(is_last, 20)
+    await eventually(is_last, 60)
 
 
 async def test_an_unknown_item_gets_a_negative_answer_and_a_late_update_replaces_it(
@@ -112,7 +112,7 @@ async def test_an_unknown_item_gets_a_negative_answer_and_a_late_update_replaces
         found = await row_of(store, item)
         return found is not None and width_of(found) > 0 and times_of(found)[1] == 0
 
-    await eventually(is_known, 20)
+    await eventually(is_known, 60)
 
 
 async def test_a_staged_release_gets_the_rows_of_old_and_new_items_beside_the_live_one(

@@ -22,7 +22,7 @@ from tests.integration.streams.agents.conftest import QUICK, Start
 from tests.processes import AgentProcess
 from tests.waiting import eventually, wait_until
 
-pytestmark = [pytest.mark.kafka, pytest.mark.redis]
+pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.timeout(400)]
 
 MODULE = "streams.user_refresh"
 GROUP = "solaris.user-refresh"  # nobody else may be in it here: what another has not committed yet is not ours
@@ -30,7 +30,7 @@ GROUP = "solaris.user-refresh"  # nobody else may be in it here: what another ha
 
 def test_told_to_stop_while_it_starts_it_ends_at_once(kafka_topics: str, start: Start) -> None:
     agent = start(MODULE, wait=False)
-    wait_until(lambda: "Starting..." in agent.log.read_text(), 40)
+    wait_until(lambda: "Starting..." in agent.log.read_text(), 60)
     assert agent.child is not None
     agent.child.signal(signal.SIGTERM)
     assert agent.child.wait_exit(20), agent.log.read_text()
@@ -46,7 +46,7 @@ async def test_sigterm_finishes_the_batch_commits_and_exits_0(store: RedisStore,
     async def first_is_known() -> bool:
         return bool((await store.read_histories(users[:1]))[0].payloads)
 
-    await eventually(first_is_known, 20)
+    await eventually(first_is_known, 60)
     assert agent.stop() == 0
     offsets = Admin(KafkaSettings(bootstrap=topics.bootstrap)).group_offsets([GROUP])[GROUP]
     committed = {partition: offset for (topic, partition), offset in offsets.items() if topic == Topic.USER_ACTIVITY}
@@ -62,7 +62,7 @@ async def test_sigterm_finishes_the_batch_commits_and_exits_0(store: RedisStore,
     async def all_known() -> bool:
         return all(history.payloads for history in await store.read_histories(users))
 
-    await eventually(all_known, 20)  # and what is not is read again
+    await eventually(all_known, 60)  # and what is not is read again
 
 
 @pytest.fixture
@@ -95,12 +95,12 @@ async def test_through_a_frozen_broker_it_lives_and_its_watermark_stands_still(
         async def are_all_there() -> bool:
             return len(await marks()) == 8
 
-        await eventually(are_all_there, 20)
+        await eventually(are_all_there, 60)
         os.kill(broker.pid, signal.SIGSTOP)
         age = 'solaris_agent_watermark_age_seconds{topic="reco.user.activity.v1"}'
-        wait_until(lambda: agent.metric(age) > 4, 20)  # it is the idle agent that knows how old its knowledge is
+        wait_until(lambda: agent.metric(age) > 4, 60)  # it is the idle agent that knows how old its knowledge is
         os.kill(broker.pid, signal.SIGCONT)
-        wait_until(lambda: 0 < agent.metric(age) < 2, 20)
+        wait_until(lambda: 0 < agent.metric(age) < 2, 60)
         user, producer = new_user(), Producer(KafkaSettings(bootstrap=server.bootstrap), source="test")
         Topics(server.bootstrap, producer).send(Topic.USER_ACTIVITY, user, click(user, "item-1"))
         producer.close()
@@ -108,7 +108,7 @@ async def test_through_a_frozen_broker_it_lives_and_its_watermark_stands_still(
         async def is_known() -> bool:
             return bool((await store.read_histories([user]))[0].payloads)
 
-        await eventually(is_known, 30)
+        await eventually(is_known, 60)
         assert agent.stop() == 0
     finally:
         agent.kill()

@@ -30,7 +30,7 @@ from tests.processes import ROOT, AgentProcess
 from tests.unit.inference.releases import ITEMS
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.kafka, pytest.mark.redis]
+pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.timeout(400)]
 
 V1 = ModelVersion("main", "v1")
 MODULE = "streams.user_refresh"

@@ -22,7 +22,7 @@ from tests.integration.streams.agents.conftest import QUICK
 from tests.processes import AgentProcess
 from tests.waiting import eventually, wait_until
 
-pytestmark = [pytest.mark.kafka, pytest.mark.redis]
+pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.timeout(400)]
 
 MODULE = "streams.user_refresh"
 
@@ -37,7 +37,7 @@ class DurableValkey:
 
     def start(self) -> None:
         self.child = Child(self.server.command(), output=subprocess.DEVNULL)
-        wait_until(self.server.is_ready, 20)
+        wait_until(self.server.is_ready, 60)
 
     def kill(self) -> None:
         assert self.child is not None
@@ -88,22 +88,22 @@ async def test_through_a_freeze_and_a_kill_of_the_store_no_effect_is_lost(
             return await num_events(store, users[20 * part : 20 * (part + 1)]) == [3] * 20
 
         send(0)
-        await eventually(lambda: are_known(0), 30)
+        await eventually(lambda: are_known(0), 60)
 
         valkey.freeze()
         send(1)
-        wait_until(lambda: agent.metric('solaris_agent_paused{reason="timeout"}') == 1, 20)
+        wait_until(lambda: agent.metric('solaris_agent_paused{reason="timeout"}') == 1, 60)
         assert '"body": "paused: timeout"' in agent.get("/readyz")[1]
         assert agent.get("/livez")[0] == 200
         valkey.thaw()
-        await eventually(lambda: are_known(1), 20)
-        wait_until(lambda: agent.metric('solaris_agent_paused{reason="timeout"}') == 0, 20)
+        await eventually(lambda: are_known(1), 60)
+        wait_until(lambda: agent.metric('solaris_agent_paused{reason="timeout"}') == 0, 60)
 
         valkey.kill()
         send(2)
-        wait_until(lambda: agent.metric('solaris_agent_paused{reason="connection"}') == 1, 20)
+        wait_until(lambda: agent.metric('solaris_agent_paused{reason="connection"}') == 1, 60)
         valkey.start()
-        await eventually(lambda: are_known(2), 20)
+        await eventually(lambda: are_known(2), 60)
         assert await are_known(0)
         assert agent.stop() == 0
     finally:
@@ -123,7 +123,7 @@ async def test_told_to_stop_while_paused_it_ends_uncommitted_and_the_next_one_do
         valkey.kill()
         topics.send(Topic.USER_ACTIVITY, user, click(user, "item-1"))
         topics.flush()
-        wait_until(lambda: agent.metric('solaris_agent_paused{reason="connection"}') == 1, 20)
+        wait_until(lambda: agent.metric('solaris_agent_paused{reason="connection"}') == 1, 60)
         assert agent.stop() == Exit.UNFINISHED
         valkey.start()
         agent.start().wait_consuming()
@@ -131,7 +131,7 @@ async def test_told_to_stop_while_paused_it_ends_uncommitted_and_the_next_one_do
         async def is_known() -> bool:
             return await num_events(store, [user]) == [1]
 
-        await eventually(is_known, 20)
+        await eventually(is_known, 60)
     finally:
         agent.kill()
         await store.close()
@@ -153,25 +153,25 @@ async def test_partitions_that_move_while_the_store_is_away_lose_nothing(
         for user in users[:20]:
             topics.send(Topic.USER_ACTIVITY, user, click(user, "item-1"))
         topics.flush()
-        wait_until(lambda: first.metric(paused) == 1, 20)
+        wait_until(lambda: first.metric(paused) == 1, 60)
         second.start().wait_consuming()
         for user in users[20:]:
             topics.send(Topic.USER_ACTIVITY, user, click(user, "item-1"))
         topics.flush()
-        wait_until(lambda: second.metric(paused) == 1, 30)
+        wait_until(lambda: second.metric(paused) == 1, 60)
         valkey.start()
 
         async def have(number: int) -> bool:
             return await num_events(store, users) == [number] * 40
 
-        await eventually(lambda: have(1), 40)
+        await eventually(lambda: have(1), 60)
         for agent in (first, second):
-            wait_until(lambda agent=agent: agent.metric(paused) == 0, 20)  # type: ignore[misc]
+            wait_until(lambda agent=agent: agent.metric(paused) == 0, 60)  # type: ignore[misc]
             agent.wait_consuming()
         for user in users:
             topics.send(Topic.USER_ACTIVITY, user, click(user, "item-2"))
         topics.flush()
-        await eventually(lambda: have(2), 40)
+        await eventually(lambda: have(2), 60)
         assert [agent.stop(30) for agent in (first, second)] == [0, 0]
     finally:
         first.kill()

@@ -24,7 +24,7 @@ from tests.agents import Topics, click, new_user
 from tests.processes import AgentProcess
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.kafka, pytest.mark.redis]
+pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.timeout(400)]
 
 V1 = ModelVersion("main", "v1")
 MODULE = "streams.user_refresh"
@@ -55,8 +55,11 @@ async def test_a_click_reaches_the_history_and_the_row_of_an_active_user(
     user, idle = new_user(), new_user("idle")
     topics.send(Topic.RETRIEVAL_EVENTS, user, retrieval(user))
     topics.flush()
-    await eventually(lambda: store.active_since([user], 0), 20)
 
+    async def is_active() -> bool:
+        return await store.active_since([user], 0) == [True]
+
+    await eventually(is_active, 60)
     topics.send(Topic.USER_ACTIVITY, user, click(user, "item-3"))
     topics.send(Topic.USER_ACTIVITY, idle, click(idle, "item-3"))
     topics.flush()
@@ -64,8 +67,10 @@ async def test_a_click_reaches_the_history_and_the_row_of_an_active_user(
     async def row() -> bytes | None:
         return (await store.read_user_rows(V1, [user]))[0]
 
-    assert await eventually(row)
-    await eventually(lambda: has_history(store, idle))  # its record is of another partition, so maybe of a later batch
+    assert await eventually(row, 60)
+    await eventually(
+        lambda: has_history(store, idle), 60
+    )  # its record is of another partition, so maybe of a later batch
     assert await store.read_user_rows(V1, [idle]) == [None]
 
 
@@ -83,7 +88,7 @@ async def test_the_row_that_is_stored_is_the_one_that_the_release_computes(
         [row] = await store.read_user_rows(V1, [user])
         return len(history.payloads) == 5 and rev_of(row) == history.rev
 
-    await eventually(is_complete, 20)
+    await eventually(is_complete, 60)
     [history] = await store.read_histories([user])
     [row] = await store.read_user_rows(V1, [user])
     expected = encode_user_rows(release, [history])
@@ -99,7 +104,7 @@ async def test_a_missed_user_gets_a_row_and_an_unknown_one_a_negative_answer(
     user, unknown = new_user(), new_user("unknown")
     topics.send(Topic.USER_ACTIVITY, user, click(user, "item-3"))
     topics.flush()
-    await eventually(lambda: has_history(store, user), 20)
+    await eventually(lambda: has_history(store, user), 60)
     for missed in (user, unknown):
         topics.send(Topic.USER_MISSES, missed, miss(missed))
     topics.flush()
@@ -108,7 +113,7 @@ async def test_a_missed_user_gets_a_row_and_an_unknown_one_a_negative_answer(
         found = await store.read_user_rows(V1, [user, unknown])
         return [row for row in found if row] if all(found) else None
 
-    found = await eventually(rows, 20)
+    found = await eventually(rows, 60)
     assert found is not None
     known_row, unknown_row = found
     assert rev_of(known_row) > 0
@@ -139,7 +144,7 @@ async def test_poison_records_are_buried_with_their_place_and_nothing_else_is_lo
     async def all_known() -> bool:
         return all(history.payloads for history in await store.read_histories(users))
 
-    await eventually(all_known, 20)
+    await eventually(all_known, 60)
     expected = sorted([reason for _, _, reason in poison] + ["not-json"] * (len(users) - 1))
     found: list[Record] = []
 
@@ -147,7 +152,7 @@ async def test_poison_records_are_buried_with_their_place_and_nothing_else_is_lo
         found[:] = topics.since(letters, before)
         return len(found) >= len(expected)
 
-    await eventually(all_buried, 20)
+    await eventually(all_buried, 60)
     assert sorted(header(letter, "reason") for letter in found) == expected
     for letter in found:
         [original] = [value for _, value, reason in poison if reason == header(letter, "reason")]
@@ -178,7 +183,7 @@ async def test_records_that_each_fail_for_their_own_sake_are_buried_and_stop_nob
     for user in broken[:2]:
         topics.send(Topic.USER_ACTIVITY, user, click(user, "item-1"))
     topics.flush()
-    await eventually(lambda: buried() == {user.encode() for user in broken[:2]}, 30)
+    await eventually(lambda: buried() == {user.encode() for user in broken[:2]}, 60)
     for user in [*well, *broken]:
         topics.send(Topic.USER_ACTIVITY, user, click(user, "item-1"))
     topics.flush()
@@ -186,8 +191,8 @@ async def test_records_that_each_fail_for_their_own_sake_are_buried_and_stop_nob
     async def all_known() -> bool:
         return all(history.payloads for history in await store.read_histories(well))
 
-    await eventually(all_known, 20)
-    await eventually(lambda: buried() == {user.encode() for user in broken}, 30)
+    await eventually(all_known, 60)
+    await eventually(lambda: buried() == {user.encode() for user in broken}, 60)
     assert agent.metric('solaris_agent_paused{reason="effect"}') == 0
 
 
@@ -200,13 +205,13 @@ async def test_the_watermarks_follow_the_broker_while_nothing_happens(
         marks = (await store.read_watermarks([Topic.USER_ACTIVITY]))[Topic.USER_ACTIVITY]
         return len(marks) == 8 and min(marks.values()) > now_ms + 1_000
 
-    await eventually(all_moved, 20)
+    await eventually(all_moved, 60)
 
 
 async def test_the_page_shows_metrics_and_readiness_and_nothing_of_fausts(
     store: RedisStore, topics: Topics, agent: AgentProcess
 ) -> None:
-    await eventually(lambda: agent.get("/readyz")[0] == 200, 20)
+    await eventually(lambda: agent.get("/readyz")[0] == 200, 60)
     assert agent.get("/livez")[0] == 200
     assert "solaris_agent_records_total" in agent.get("/metrics")[1]
     assert agent.get("/table/")[0] == 404
