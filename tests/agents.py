@@ -51,7 +51,7 @@ class Topics:
 
 
 def begin_at_the_end(bootstrap: str, module: str) -> None:
-    """The group of the agent `module` has read its topics: what earlier test files left there is none of its business."""
+    """The group of the agent `module` has read its topics: what earlier test files left is none of its business."""
     group = "solaris." + module.removeprefix("streams.").replace("_", "-")
     admin, reads = Admin(KafkaSettings(bootstrap=bootstrap)), []
     for topic in AGENT_TOPICS[group]:
