@@ -33,6 +33,9 @@ def sdim_pool(a: torch.Tensor, means: torch.Tensor, cand_to_user: torch.Tensor) 
 
 def group_index(words: torch.Tensor, group_bits: int) -> torch.Tensor:
     """The pattern [n, groups] int64 of each group of bits in signatures [n, W] int32."""
+    if WORD_BITS % group_bits == 0:  # no group lies in two words: nothing is unpacked
+        shift = torch.arange(0, WORD_BITS, group_bits, dtype=torch.int32, device=words.device)
+        return ((words[..., None] >> shift) & ((1 << group_bits) - 1)).flatten(1).long()
     groups = words.shape[1] * WORD_BITS // group_bits
     bit = (unpack_signs(words) > 0).view(len(words), groups, group_bits).long()
     return (bit << torch.arange(group_bits, device=words.device)).sum(2)
