@@ -16,6 +16,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 import inference.metrics
 import streams.agent.metrics
+from inference.precision.served import Precision
 from inference.protocol import Tier
 from inference.serving.degrade import Reason
 from runtime.metrics import exposition
@@ -41,6 +42,7 @@ VALUES: dict[str, tuple[str, ...]] = {
     "topic": (Topic.USER_ACTIVITY.value, Topic.ITEM_UPDATES.value),
     "model": ("main",),
     "version": ("20261121-093000-1a2b3c",),
+    "precision": tuple(Precision),
 }
 # Where the same label has another set of values.
 METRIC_VALUES: dict[str, dict[str, tuple[str, ...]]] = {
