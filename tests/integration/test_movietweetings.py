@@ -44,6 +44,7 @@ needs_data = pytest.mark.skipif(
     not all((REAL / name).is_file() for name in ("ratings.dat", "movies.dat")),
     reason=f"no ratings.dat and movies.dat in {REAL}; SOLARIS_TEST_MOVIETWEETINGS names another folder",
 )
+pytestmark = pytest.mark.timeout(900)  # they train
 REPLAYED = 3_000
 ODD_RATINGS = 1_200
 DECADE_S = 3_650 * 86_400
@@ -51,7 +52,6 @@ DECADE_S = 3_650 * 86_400
 
 @needs_data
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_the_ranker_beats_popularity_and_logistic_regression_on_what_people_rated_next(tmp_path: Path) -> None:
     plan = replace(PLAN, batch_requests=256, history_length=32, foundation_epochs=1, ranker_epochs=1, num_blocks=2)
     report = train_movietweetings(tmp_path, REAL, first=30_000, plan=plan).metrics

@@ -101,15 +101,15 @@ async def test_a_service_that_dies_is_started_again_and_ready_again(
     first = runner.pid("agent")
     assert first is not None
     os.kill(first, signal.SIGKILL)
-    await eventually(lambda: runner.restarts("agent") == 1)
-    await runner.wait_ready("agent", 10)
+    await eventually(lambda: runner.restarts("agent") == 1, 60)
+    await runner.wait_ready("agent", 60)
     assert runner.pid("agent") not in (first, None)
     assert any("ended with status -9" in line and "again in 0.1 s" in line for line in said)
 
 
 async def test_waits_between_restarts_grow(runner: Runner, services: Services, said: list[str]) -> None:
     await runner.start(services.python("broken", "raise SystemExit(3)"))
-    await eventually(lambda: runner.restarts("broken") >= 4)
+    await eventually(lambda: runner.restarts("broken") >= 4, 60)
     waits = [line.split("again in ")[1].split(" s")[0] for line in said if "again in" in line]
     assert waits[:4] == ["0.1", "0.1", "0.2", "0.2"]  # 0.05, 0.1, 0.2, 0.2 with one digit
 
@@ -147,7 +147,7 @@ async def test_a_one_shot_that_fails_ends_the_start(runner: Runner, services: Se
 async def test_prepare_runs_before_every_start(runner: Runner, services: Services) -> None:
     calls: list[int] = []
     await runner.start(services.python("broken", "raise SystemExit(1)", prepare=lambda: calls.append(1)))
-    await eventually(lambda: len(calls) >= 3)
+    await eventually(lambda: len(calls) >= 3, 60)
     assert runner.restarts("broken") >= 2
 
 

@@ -21,7 +21,7 @@ class Worker:
 
     def run(self, items: Sequence[int]) -> list[int]:
         self.batches.append(list(items))
-        assert self.go.wait(10)
+        assert self.go.wait(60)
         if 13 in items:
             raise RuntimeError("thirteen")
         return [item * 2 for item in items]
