@@ -34,7 +34,7 @@ from tests.agents import Topics, click, make_live, new_user
 from tests.processes import AgentProcess, stop_all
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.slow, pytest.mark.timeout(600)]
 
 V1 = ModelVersion("main", "v1")
 LETTERS = dead_letter_topic(Topic.USER_ACTIVITY)
@@ -91,7 +91,7 @@ async def test_after_kills_at_random_moments_the_store_is_what_a_plain_replay_gi
             places = {(dict(letter.headers)["partition"], dict(letter.headers)["offset"]) for letter in letters}
             return len(places) == num_poison and all(letter.value == b"poison" for letter in letters)
 
-        await eventually(all_buried, 20)
+        await eventually(all_buried, 60)
         assert [agent.stop(30) for agent in agents] == [0, 0]
     finally:
         stop_all(agents)
@@ -160,7 +160,7 @@ async def _rows_become_current(store: RedisStore, release: Release, histories: S
         rows = decode_rows(await store.read_user_rows(V1, users), RowKind.USER, V1, width, 0)
         return bool(rows.present.all()) and rows.rev.tolist() == expected.rev.tolist()
 
-    await eventually(are_current, 30)
+    await eventually(are_current, 60)
     rows = decode_rows(await store.read_user_rows(V1, users), RowKind.USER, V1, width, 0)
     np.testing.assert_allclose(rows.values, expected.values, atol=2e-3)
     assert rows.as_of_ms.tolist() == expected.as_of_ms.tolist()

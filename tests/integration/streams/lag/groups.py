@@ -25,7 +25,7 @@ def produce(settings: KafkaSettings, topic: str, number: int) -> None:
     producer = Producer(settings)
     for index in range(number):
         producer.send_raw(topic, f"k{index}".encode(), b"{}")
-    assert producer.close() == 0
+    assert producer.close(60) == 0
 
 
 @contextmanager

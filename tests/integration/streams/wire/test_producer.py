@@ -53,7 +53,7 @@ async def test_both_clients_put_a_key_on_the_same_partition(kafka_bootstrap: str
         for key in KEYS:
             producer.send_raw(topic, key.encode(), b"librdkafka")
             await other.send(topic, b"aiokafka", key=key.encode())
-        assert producer.flush(10) == 0
+        assert producer.flush(60) == 0
     finally:
         await other.stop()
         producer.close()
@@ -73,7 +73,7 @@ def test_every_record_is_accounted_for_and_carries_its_headers(kafka_bootstrap: 
     for number in range(1000):
         event = UserMiss(event_id=f"e{number}", event_time_ms=number, user_id=f"u{number}", model="m", version="v")
         producer.send(topic, event.user_id, event, on_delivery=outcomes.append)
-    assert producer.close() == 0
+    assert producer.close(60) == 0
     assert (producer.counts.sent, producer.counts.delivered, producer.counts.failed) == (1000, 1000, {})
     assert outcomes == [None] * 1000
     records = read_all(kafka_bootstrap, topic)
@@ -97,7 +97,7 @@ def test_a_record_that_is_too_large_is_refused_at_once(kafka_bootstrap: str, top
     with pytest.raises(ProducerFailed, match="too large"):
         producer.send_raw(topic, b"k", b"x" * (MAX_RECORD_BYTES + 1))
     producer.send_raw(topic, b"k", b"x" * (MAX_RECORD_BYTES - 1000))
-    assert producer.close() == 0
+    assert producer.close(60) == 0
     assert producer.counts.delivered == 1
 
 
@@ -106,9 +106,9 @@ def test_records_for_a_topic_that_is_missing_fail_by_name(kafka_bootstrap: str) 
     options = ProducerOptions(missing_topic_wait_ms=1000)
     producer = Producer(KafkaSettings(bootstrap=kafka_bootstrap), options=options)
     producer.send_raw("no.such.topic.v1", b"k", b"v")
-    wait_until(lambda: producer.counts.failed, timeout_s=20)
+    wait_until(lambda: producer.counts.failed, timeout_s=60)
     assert producer.counts.failed == {"UNKNOWN_TOPIC_OR_PART": 1}
-    assert producer.close() == 0
+    assert producer.close(60) == 0
 
 
 def test_a_broker_that_is_away_fills_the_queue_and_shows_as_an_error() -> None:
@@ -118,7 +118,7 @@ def test_a_broker_that_is_away_fills_the_queue_and_shows_as_an_error() -> None:
         producer.send_raw("any", b"k", b"v")
     with pytest.raises(ProducerFull, match="10 records"):
         producer.send_raw("any", b"k", b"v")
-    wait_until(lambda: producer.error)
+    wait_until(lambda: producer.error, 60)
     assert producer.counts.sent == 10
     assert producer.flush(0.1) == 10
     assert producer.close(0.1) == 10

@@ -38,7 +38,7 @@ def producer(settings: KafkaSettings) -> Iterator[Producer]:
 def send(producer: Producer, topic: str, numbers: range) -> None:
     for number in numbers:
         producer.send_raw(topic, f"k{number % 50}".encode(), str(number).encode())
-    assert producer.flush(10) == 0
+    assert producer.flush(60) == 0
 
 
 def test_all_records_come_once_and_in_order_within_a_partition(
