@@ -24,7 +24,7 @@ from tests.integration.security.test_allowed import run_command
 from tests.processes import AgentProcess, RankerProcess
 from tests.waiting import wait_until
 
-pytestmark = [pytest.mark.kafka, pytest.mark.redis]
+pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.timeout(600)]
 
 WRONG = "wrong-password-55e1"
 BAD_PAIR = "invalid username-password pair"
@@ -89,8 +89,12 @@ def test_an_agent_that_redis_refuses_says_so_and_is_not_ready(secured: Secured, 
     agent = started(secured, tmp_path, {"SOLARIS_REDIS_URL": secured.redis.url(WRONG)})
     try:
         agent.wait_consuming()
-        wait_until(lambda: BAD_PAIR in agent.get("/readyz")[1] and BAD_PAIR in agent.log.read_text(), END_S)
-        status, body = agent.get("/readyz")
+
+        def refused() -> tuple[int, str] | None:
+            status, body = agent.get("/readyz")
+            return (status, body) if BAD_PAIR in body and BAD_PAIR in agent.log.read_text() else None
+
+        status, body = wait_until(refused, END_S) or (0, "")
         assert status == 503
         assert BAD_PAIR in json.loads(body)["failures"]["store"]
         assert WRONG not in agent.log.read_text() + body
