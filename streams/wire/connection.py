@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 ASK_S: Final = 2.0  # a question waits this long before it looks whether we were refused
 _AGAIN_S: Final = 0.1
-_TIMING: Final = re.compile(r" \(after \d+ms in state \w+\)")
+_TIMING: Final = re.compile(r" \(after \d+ms in state \w+(?:, \d+ identical error\(s\) suppressed)?\)")
 _OPENSSL: Final = re.compile(r"error:[0-9A-F]+:SSL routines::")
 _REFUSALS: Final = {
     KafkaError._AUTHENTICATION: "SOLARIS_KAFKA_SASL_MECHANISM, _USERNAME and _PASSWORD",

@@ -132,7 +132,7 @@ def test_tail_follows_until_the_limit(settings: KafkaSettings) -> None:
     producer = Producer(settings)
     command = [sys.executable, "-m", "streams", "tail", Topic.ITEM_MISSES, "--limit", "1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while process.poll() is None and time.monotonic() < deadline:
             producer.send_raw(Topic.ITEM_MISSES, b"followed", b"{}")
             producer.flush(1.0)
@@ -140,6 +140,7 @@ def test_tail_follows_until_the_limit(settings: KafkaSettings) -> None:
                 process.wait(0.2)
             except subprocess.TimeoutExpired:
                 continue
+        process.kill()  # had it not ended
         assert process.returncode == 0
         assert "key=followed" in (process.stdout.read() if process.stdout else "")
     producer.close()

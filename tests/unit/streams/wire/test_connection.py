@@ -26,6 +26,15 @@ def test_the_most_telling_error_stays_whatever_comes_after_it() -> None:
     assert errors.refused
 
 
+@pytest.mark.parametrize(
+    "timing", ["after 0ms in state CONNECT", "after 3ms in state AUTH_REQ, 29 identical error(s) suppressed"]
+)
+def test_the_same_error_of_another_moment_is_the_same_text(timing: str) -> None:
+    errors = ConnectionErrors()
+    errors.note(KafkaError(KafkaError._TRANSPORT, f"{AWAY.str()} ({timing})"))
+    assert errors.cause == AWAY.str()
+
+
 def test_an_answer_clears_what_was_told() -> None:
     errors = ConnectionErrors()
     errors.note(REFUSED)
