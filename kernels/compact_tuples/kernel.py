@@ -5,7 +5,7 @@ import triton
 import triton.language as tl
 
 from kernels.checks import contiguous_rows
-from kernels.compact_tuples.layout import TupleLayout
+from kernels.compact_tuples.layout import ALIGNMENT, TupleLayout
 from kernels.compact_tuples.reference import views
 from kernels.compile_case import CompileCase
 
@@ -34,7 +34,7 @@ def unpack_tuples_triton(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
     """See `op.unpack_tuples`, which checks."""
     assert contiguous_rows(buffer)
-    assert buffer.data_ptr() % 16 == 0
+    assert buffer.data_ptr() % ALIGNMENT == 0
     offsets, dictionary, codes, weights = views(buffer, layout)
     n, weighted = layout.num_tuples, layout.weighted
     ids = torch.empty(n, dtype=torch.int64, device=buffer.device)

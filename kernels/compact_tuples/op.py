@@ -5,7 +5,7 @@ import torch
 from kernels.backend import use_triton
 from kernels.checks import check_tensor
 from kernels.compact_tuples import reference
-from kernels.compact_tuples.layout import TupleLayout
+from kernels.compact_tuples.layout import ALIGNMENT, TupleLayout
 
 
 def unpack_tuples(buffer: torch.Tensor, layout: TupleLayout) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
@@ -15,9 +15,11 @@ def unpack_tuples(buffer: torch.Tensor, layout: TupleLayout) -> tuple[torch.Tens
     weights [T] float32 or None). Codes are not checked: one beyond the dictionary is an error of whoever packed it.
     To hash or fetch each distinct id once, take the dictionary (`reference.views`) instead of the ids.
     Source: the compact tuple format of Meta's Adaptive Ranking Model, of which only the name is public.
-    Raises ValueError on a shape or dtype that does not fit.
+    Raises ValueError on a shape, dtype or address that does not fit.
     """
     check_tensor("buffer", buffer, (layout.num_bytes,), (torch.uint8,), buffer.device)
+    if askew := buffer.data_ptr() % ALIGNMENT:
+        raise ValueError(f"buffer begins {askew} bytes past a multiple of {ALIGNMENT}; call .clone()")
     if use_triton(buffer):
         from kernels.compact_tuples.kernel import unpack_tuples_triton
 

@@ -54,6 +54,8 @@ def _check(c: torch.Tensor, y_c: torch.Tensor, t: torch.Tensor, cand_to_user: to
     check_tensor("y_c", y_c, (nc, -1), (c.dtype,), c.device)
     check_tensor("t", t, (-1, d, y_c.shape[1]), (c.dtype,), c.device)
     check_tensor("cand_to_user", cand_to_user, (n,), (torch.int32,), c.device)
+    if n > 0 and t.shape[0] == 0:
+        raise ValueError(f"t has no rows; {n} candidates ask for one")
 
 
 def _fits(c: torch.Tensor, t: torch.Tensor) -> bool:

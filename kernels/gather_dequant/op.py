@@ -31,10 +31,10 @@ def gather_dequant(
     Rows of inputs that do not follow each other are copied on a GPU; strides within a row raise ValueError, as does a
     shape, dtype or device that does not fit.
     """
+    check_staging(staging, wire)
+    check_tensor("slot", slot, (-1, -1), (torch.int32,), staging.device)
     (n, features), d = slot.shape, wire.width
     default = default[:, None] if default.dim() == 2 else default
-    check_staging(staging, wire)
-    check_tensor("slot", slot, (n, features), (torch.int32,), staging.device)
     check_tensor("default", default, (features, -1, d), FLOATS, staging.device)
     if features and not default.shape[1]:
         raise ValueError("default has no rows; a feature has one or more")
@@ -69,6 +69,8 @@ def gather_dequant_pool(
     check_staging(staging, wire)
     check_tensor("slot", slot, (-1,), (torch.int32,), staging.device)
     check_tensor("bag_offsets", bag_offsets, (-1,), (torch.int32,), staging.device)
+    if not bag_offsets.shape[0]:
+        raise ValueError("bag_offsets is empty; it has one more element than there are bags")
     check_tensor("default", default, (wire.width,), FLOATS, staging.device)
     check_choice("mode", mode, MODES)
     check_dtype(dtype)

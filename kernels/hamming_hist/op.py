@@ -33,8 +33,8 @@ def hamming_hist(
 
 def check_signatures(a: torch.Tensor, b: torch.Tensor, cand_to_user: torch.Tensor, kv_offsets: torch.Tensor) -> None:
     """What every op over signatures of candidates and histories asks; raises ValueError."""
+    check_tensor("a", a, (-1, -1), (torch.int32,), a.device)
     n, words = a.shape
-    check_tensor("a", a, (n, words), (torch.int32,), a.device)
     check_tensor("b", b, (-1, words), (torch.int32,), a.device)
     check_tensor("cand_to_user", cand_to_user, (n,), (torch.int32,), a.device)
     check_tensor("kv_offsets", kv_offsets, (-1,), (torch.int32,), a.device)
@@ -42,3 +42,5 @@ def check_signatures(a: torch.Tensor, b: torch.Tensor, cand_to_user: torch.Tenso
         raise ValueError("a has no words; a signature has 32 bits or more")
     if not kv_offsets.shape[0]:
         raise ValueError("kv_offsets is empty; it has one more element than there are users")
+    if n > 0 and kv_offsets.shape[0] == 1:
+        raise ValueError(f"kv_offsets has no users; {n} candidates ask for one")

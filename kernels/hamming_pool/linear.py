@@ -50,6 +50,8 @@ def hamming_pool_linear(
     check_tensor("moments", moments, (-1, bits, -1), FLOATS, a.device)
     check_tensor("sums", sums, (moments.shape[0], moments.shape[2]), (moments.dtype,), a.device)
     check_tensor("cand_to_user", cand_to_user, (a.shape[0],), (torch.int32,), a.device)
+    if a.shape[0] > 0 and moments.shape[0] == 0:
+        raise ValueError(f"moments has no users; {a.shape[0]} candidates ask for one")
     signs = unpack_signs(a).to(moments.dtype) * (-slope / (2 * bits))
     scaled = (at_zero + slope / 2) * sums
     if moments.shape[0] == 1:

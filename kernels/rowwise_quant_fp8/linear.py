@@ -48,7 +48,7 @@ def fp8_linear(
     Elsewhere the same e4m3 numbers are multiplied in float32: equal up to the order and precision of the sum.
     Raises ValueError on a shape, dtype or `pre` that does not fit.
     """
-    (h, k), n = weight.shape, x.shape[0]
+    h, k = weight.shape
     check_tensor("x", x, (-1, k), FLOATS, weight.values.device)
     if bias is not None:
         check_tensor("bias", bias, (h,), (x.dtype,), x.device)
@@ -57,7 +57,7 @@ def fp8_linear(
         values, scale = rowwise_quant_fp8(x, pre=pre, width=rows)
     else:
         values, scale = tensorwise_quant_fp8(F.pad(before(x, pre), (0, rows - k)))
-    if x.is_cuda and n:
+    if x.is_cuda and x.shape[0]:
         fuses = bias is not None and bias.dtype is torch.bfloat16 and h == weight.values.shape[0]
         product = torch._scaled_mm(
             values, weight.values.T, scale_a=scale.view(-1, 1), scale_b=weight.scale,

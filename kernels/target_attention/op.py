@@ -75,15 +75,21 @@ def _check(
     mode: str,
     divisor: float,
 ) -> None:
-    (n, h, e), (keys, _, ev), (b,) = q.shape, v.shape, user_offsets.shape
-    check_tensor("q", q, (n, h, e), FLOATS, q.device)
-    check_tensor("k", k, (keys, h, e), (q.dtype,), q.device)
-    check_tensor("v", v, (keys, h, ev), (q.dtype,), q.device)
-    check_tensor("user_offsets", user_offsets, (b,), (torch.int32,), q.device)
-    b -= 1
+    check_tensor("q", q, (-1, -1, -1), FLOATS, q.device)
+    n, h, e = q.shape
+    check_tensor("k", k, (-1, h, e), (q.dtype,), q.device)
+    keys = k.shape[0]
+    check_tensor("v", v, (keys, h, -1), (q.dtype,), q.device)
+    ev = v.shape[2]
+    check_tensor("user_offsets", user_offsets, (-1,), (torch.int32,), q.device)
+    b = user_offsets.shape[0] - 1
+    if b < 0:
+        raise ValueError("user_offsets is empty; it has one more element than there are requests")
+    if n > 0 and b == 0:
+        raise ValueError(f"user_offsets has no requests; {n} candidates ask for one")
     if kv_offsets is not None:
         check_tensor("kv_offsets", kv_offsets, (b + 1,), (torch.int32,), q.device)
-    elif b < 0 or (keys % b if b else keys):
+    elif keys % b if b else keys:
         raise ValueError(f"k has {keys} rows for {b} requests; without kv_offsets every request has as many")
     if kv_mask is not None:
         check_tensor("kv_mask", kv_mask, (keys,), (torch.bool,), q.device)

@@ -1,5 +1,6 @@
-"""Every op refuses strides within a row by the same words, whichever form would run."""
+"""Every op refuses what does not fit by the same words, whichever form would run."""
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,72 @@ def test_strides_within_a_row_are_refused_with_the_name_and_the_way_out(
             call({**given, key: spread(tensor)})
         assert str(caught.value).startswith(f"{key} has strides"), caught.value
         assert str(caught.value).endswith("call .contiguous()")
+
+
+@pytest.mark.parametrize("backend", ["reference", "triton"])
+@pytest.mark.parametrize("name", CALLS)
+def test_another_number_of_dimensions_is_refused_by_name(
+    name: str, backend: str, device: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, backend)
+    given, call = CALLS[name]
+    given = {key: tensor.to(device) for key, tensor in given.items()}
+    for key, tensor in given.items():
+        for other in (tensor.flatten()[0], tensor[None, None]):
+            with pytest.raises(ValueError, match=f"^{re.escape(key)} is \\[.*\\]; expected \\["):
+                call({**given, key: other})
+
+
+# The tensor that has a row, or an end, for each request, and as much of it as is left without any.
+NONE_LEFT = {
+    "broadcast_lce": ("request", 0), "broadcast_linear": ("request", 0), "broadcast_linear fp8": ("request", 0),
+    "fm_broadcast": ("t", 0), "fm_broadcast both": ("t", 0), "hamming_hist": ("kv_offsets", 1),
+    "hamming_pool": ("kv_offsets", 1), "hamming_topk": ("kv_offsets", 1), "sdim_pool": ("means", 0),
+    "target_attention": ("user_offsets", 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("backend", ["reference", "triton"])
+@pytest.mark.parametrize("name", NONE_LEFT)
+def test_candidates_of_no_request_are_refused(
+    name: str, backend: str, device: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, backend)
+    given, call = CALLS[name]
+    given = {key: tensor.to(device) for key, tensor in given.items()}
+    key, left = NONE_LEFT[name]
+    with pytest.raises(ValueError, match=f"^{key} has no [a-z]+; {N} candidates ask for one"):
+        call({**given, key: given[key][:left]})
+
+
+def test_moments_and_tables_of_nobody_are_refused() -> None:
+    given, call = CALLS["hamming_pool linear"]
+    with pytest.raises(ValueError, match=f"moments has no users; {N} candidates ask for one"):
+        call({**given, "moments": given["moments"][:0], "sums": given["sums"][:0]})
+    given, call = CALLS["hash_ids"]
+    nothing = {"id_offsets": OFFSETS[:1], "sizes": given["sizes"][:0], "seeds": given["seeds"][:0]}
+    with pytest.raises(ValueError, match=f"sizes is empty; {N} ids ask for a table"):
+        call({**given, **nothing})
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("target_attention", "user_offsets"), ("hamming_pool", "kv_offsets"), ("gather_dequant pool", "bag_offsets")],
+)
+def test_offsets_without_a_beginning_are_refused(name: str, key: str) -> None:
+    given, call = CALLS[name]
+    with pytest.raises(ValueError, match=f"{key} is empty; it has one more element than there are"):
+        call({**given, key: OFFSETS[:0]})
+
+
+@pytest.mark.parametrize("backend", ["reference", "triton"])
+def test_a_buffer_that_begins_askew_is_refused(
+    backend: str, device: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, backend)
+    buffer = torch.zeros(LAYOUT.num_bytes + 8, dtype=torch.uint8, device=device)
+    with pytest.raises(ValueError, match="buffer begins 8 bytes past a multiple of 16; call .clone()"):
+        unpack_tuples(buffer[8:], LAYOUT)
 
 
 @pytest.mark.parametrize("backend", ["reference", "triton"])
