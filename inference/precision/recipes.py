@@ -15,7 +15,8 @@ from kernels.rowwise_quant_fp8.linear import Fp8Weight, fp8_linear
 BF16 = "bf16"
 TENSORWISE = "fp8 tensorwise"
 ROWWISE = "fp8 rowwise"
-FP8 = (TENSORWISE, ROWWISE)
+OF_KERNELS = {TENSORWISE: "tensorwise", ROWWISE: "rowwise"}  # as `Fp8Weight` calls them
+FP8 = tuple(OF_KERNELS)
 RECIPES = (BF16, *FP8)
 # One scale for all rows makes every score depend on what else is in the batch, its padding included.
 SERVED = (ROWWISE,)
@@ -27,10 +28,13 @@ def by_recipes(module: M, recipes: Mapping[str, str]) -> M:
     """A copy of `module` over the same weights in which the linears that `recipes` names run by their recipe.
 
     Their weights are converted here, from what they are now: narrow the copy afterwards, not the module before.
-    Raises ValueError for a linear or a recipe that is not known.
+    What is done to the copy by `to` or `narrow` leaves `module` as it is. Raises ValueError for a linear or a recipe
+    that is not known.
     """
     check_recipes(module, recipes, RECIPES)
-    shared = {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())}
+    # A cast gives a parameter other memory in place: the copy has parameters of its own over the same memory.
+    shared: dict[int, torch.Tensor] = {id(tensor): tensor for tensor in module.buffers()}
+    shared |= {id(one): nn.Parameter(one.detach(), one.requires_grad) for one in module.parameters()}
     copied = copy.deepcopy(module, shared)
     for site, linear in linears(copied).items():
         if site in recipes:
@@ -51,7 +55,7 @@ def stand_in(linear: nn.Linear, recipe: str) -> nn.Module:
     """What is called like `linear` and computes it by one of RECIPES."""
     if isinstance(linear, SharedLinear) and recipe == ROWWISE:
         return Fp8SharedLinear(linear)
-    product = Bf16Linear(linear) if recipe == BF16 else Fp8Linear(linear, _of_kernels(recipe))
+    product = Bf16Linear(linear) if recipe == BF16 else Fp8Linear(linear, OF_KERNELS[recipe])
     return Added(product) if isinstance(linear, SharedLinear) else product
 
 
@@ -59,8 +63,4 @@ def by_recipe(recipe: str, x: torch.Tensor, weight: torch.Tensor) -> torch.Tenso
     """`x` [N, K] @ `weight` [H, K] transposed, by one of RECIPES -> [N, H] float32."""
     if recipe == BF16:
         return bf16_linear(x, weight, None)
-    return fp8_linear(x, Fp8Weight.prepare(weight, _of_kernels(recipe)))
-
-
-def _of_kernels(recipe: str) -> str:
-    return recipe.removeprefix("fp8 ")
+    return fp8_linear(x, Fp8Weight.prepare(weight, OF_KERNELS[recipe]))

@@ -5,9 +5,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from inference.models.ranker import VARIANTS, Ranker
 from inference.models.shared_linear import SharedLinear
 from inference.precision.recipes import BF16, FP8, RECIPES, ROWWISE, SERVED, by_recipe, by_recipes, check_recipes
 from inference.precision.sites import linears, watched
+from inference.training.untrained import TINY
 
 
 class Model(nn.Module):
@@ -124,9 +126,29 @@ def test_nothing_named_changes_nothing(model: Model) -> None:
 def test_the_module_stays_as_it_was_and_its_weights_are_not_copied(model: Model) -> None:
     before = model(*given())
     by_map = by_recipes(model, {"behind.1": FP8[0], "shared": ROWWISE})
-    assert by_map.plain.weight is model.plain.weight
+    assert by_map.plain.weight.data_ptr() == model.plain.weight.data_ptr()
     assert [name for name, _ in by_map.named_parameters()] == ["plain.weight", "plain.bias", "behind.1.bias"]
     assert torch.equal(model(*given()), before)
+
+
+@pytest.mark.parametrize("recipe", [None, *RECIPES])
+def test_a_copy_that_is_narrowed_leaves_the_module_as_it_was(model: Model, recipe: str | None) -> None:
+    model.register_buffer("of_its_own", torch.ones(3))
+    before = model(*given())
+    copied = by_recipes(model, {} if recipe is None else dict.fromkeys(linears(model), recipe)).bfloat16()
+    assert {tensor.dtype for tensor in (*copied.parameters(), *copied.buffers())} == {torch.bfloat16}
+    assert {tensor.dtype for tensor in (*model.parameters(), *model.buffers())} == {torch.float32}
+    assert torch.equal(model(*given()), before)
+
+
+def test_a_ranker_keeps_its_weights_when_its_copy_is_narrowed() -> None:
+    torch.manual_seed(0)
+    ranker = Ranker(TINY, VARIANTS["large"])
+    before = {name: tensor.clone() for name, tensor in ranker.state_dict().items()}
+    by_recipes(ranker, {"from_candidate": ROWWISE}).narrow(torch.bfloat16)
+    for name, tensor in ranker.state_dict().items():
+        assert torch.equal(tensor, before[name]), name
+    assert {one.requires_grad for one in ranker.parameters()} == {True}
 
 
 def test_a_cast_afterwards_leaves_the_prepared_weights(model: Model) -> None:
