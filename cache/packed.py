@@ -61,10 +61,12 @@ class PackedRows:
         values[self.slot < 0] = 0
         return values
 
-    def values_of(self, index: int) -> NDArray[np.float32]:
-        """[W] float32 of one."""
-        values: NDArray[np.float32] = replace(self, slot=self.slot[index : index + 1]).values()[0]
-        return values
+    def take(self, indices: NDArray[np.intp]) -> "PackedRows":
+        """Those of these [M], and no other rows."""
+        slot = self.slot[indices]
+        used, place = np.unique(slot[slot >= 0], return_inverse=True)
+        slot[slot >= 0] = place
+        return replace(self, staging=self.staging[used], slot=slot)
 
     def only_where(self, kept: NDArray[np.bool_]) -> "PackedRows":
         """The same without those that are not `kept` [N]."""

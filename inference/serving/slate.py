@@ -73,6 +73,7 @@ def ranked_items(request: RankRequest, hydration: Hydration, selection: Selectio
     slots, scored = selection.slots, selection.scored
     chosen = np.array(slots.chosen, np.intp)
     nothing = [None] * len(chosen)
+    facts = _item_facts(request, hydration, chosen) if request.explain else nothing
     columns = zip(
         slots.chosen,
         slots.explored,
@@ -84,6 +85,7 @@ def ranked_items(request: RankRequest, hydration: Hydration, selection: Selectio
         hydration.pair_as_of_ms[chosen].tolist(),
         hydration.cand_mask[chosen].tolist(),
         hydration.item_age_ms[chosen].tolist(),
+        facts,
         strict=True,
     )
     return [
@@ -98,9 +100,9 @@ def ranked_items(request: RankRequest, hydration: Hydration, selection: Selectio
             item_source="row" if has_row else "default",
             item_age_ms=item_age_ms if has_row else None,
             explored=explored,
-            explain=_item_facts(request.candidates[index], hydration, index) if request.explain else None,
+            explain=fact,
         )
-        for index, explored, score, p_click, p_conversion, tier, age_ms, as_of_ms, has_row, item_age_ms in columns
+        for index, explored, score, p_click, p_conversion, tier, age_ms, as_of_ms, has_row, item_age_ms, fact in columns
     ]
 
 
@@ -120,15 +122,26 @@ def slate_facts(hydration: Hydration, scored: Scored | None, conversion_weight: 
     )
 
 
-def _item_facts(candidate: OfferedItem, hydration: Hydration, index: int) -> ItemFacts:
-    return ItemFacts(
-        row_norm=float(np.linalg.norm(hydration.cand.values_of(index))),
-        pair_norm=float(np.linalg.norm(hydration.pair.values_of(index))),
-        pair_rev=int(hydration.pair_rev[index]),
-        pair_age_s=float(hydration.pair_age_ms[index]) / 1000,
-        bid=candidate.bid,
-        retrieval_score=candidate.retrieval_score,
+def _item_facts(request: RankRequest, hydration: Hydration, chosen: NDArray[np.intp]) -> list[ItemFacts]:
+    columns = zip(
+        chosen.tolist(),
+        np.linalg.norm(hydration.cand.take(chosen).values(), axis=1).tolist(),
+        np.linalg.norm(hydration.pair.take(chosen).values(), axis=1).tolist(),
+        hydration.pair_rev[chosen].tolist(),
+        (hydration.pair_age_ms[chosen] / 1000).tolist(),
+        strict=True,
     )
+    return [
+        ItemFacts(
+            row_norm=row_norm,
+            pair_norm=pair_norm,
+            pair_rev=pair_rev,
+            pair_age_s=pair_age_s,
+            bid=request.candidates[index].bid,
+            retrieval_score=request.candidates[index].retrieval_score,
+        )
+        for index, row_norm, pair_norm, pair_rev, pair_age_s in columns
+    ]
 
 
 def _bids(candidates: Sequence[OfferedItem]) -> NDArray[np.float64]:

@@ -19,16 +19,17 @@ def packed(values: NDArray[np.float32], dtype: RowDtype = RowDtype.FP16) -> Pack
     return decode_rows(rows, RowKind.PAIR, RELEASE, WIDTH, now_ms=0).packed
 
 
-def test_values_come_back_and_each_by_itself() -> None:
+def test_values_come_back_all_or_some() -> None:
     rows = packed(VALUES)
     np.testing.assert_array_equal(rows.values(), VALUES)
-    np.testing.assert_array_equal(rows.values_of(2), VALUES[2])
+    np.testing.assert_array_equal(rows.take(np.array([3, 0, 3])).values(), VALUES[[3, 0, 3]])
+    assert len(rows.take(np.array([3, 0, 3])).staging) == 2, "no other rows"
 
 
 def test_what_is_not_kept_is_zeros_and_leaves_the_others_in_their_place() -> None:
     rows = packed(VALUES).only_where(np.array([True, False, True, False]))
     np.testing.assert_array_equal(rows.values(), VALUES * np.array([[1], [0], [1], [0]]))
-    assert not rows.values_of(1).any()
+    np.testing.assert_array_equal(rows.take(np.array([1, 2])).values(), VALUES[[1, 2]] * np.array([[0], [1]]))
 
 
 @pytest.mark.parametrize("dtype", RowDtype)
