@@ -61,7 +61,7 @@ class RankerApp:
         self.readiness = Readiness(
             {
                 "release": self._no_release,
-                "engine": engine.hung,
+                "engine": engine.stopped,
                 "user-tower": user_rows.hung,
                 "background": self._background_ended,
             }

@@ -27,13 +27,20 @@ class _Waiting(Generic[In, Out]):
 class Batcher(Generic[In, Out]):
     """Runs `run(items)` in `executor`, one batch at a time; a batch holds items of one key, in order of arrival.
 
-    `max_size` bounds the summed sizes of a batch; a single larger item still goes, alone.
+    `max_size` bounds the summed sizes of a batch; a single larger item still goes, alone. `max_items` bounds their
+    number. An exception among the results is that of its item alone, one that is raised is that of all.
     """
 
-    def __init__(self, run: Callable[[Sequence[In]], Sequence[Out]], executor: Executor, max_size: int) -> None:
+    def __init__(
+        self,
+        run: Callable[[Sequence[In]], Sequence[Out | Exception]],
+        executor: Executor,
+        max_size: int,
+        max_items: int | None = None,
+    ) -> None:
         self._run = run
         self._executor = executor
-        self._max_size = max_size
+        self._max_size, self._max_items = max_size, max_items
         self._waiting: dict[asyncio.Future[Out], _Waiting[In, Out]] = {}  # in order of arrival
         self._began_s: float | None = None  # of the batch in work
 
@@ -52,7 +59,7 @@ class Batcher(Generic[In, Out]):
         return None if running_s < HUNG_S else f"one batch has been running for {running_s:.0f} s"
 
     def submit(self, key: Hashable, item: In, size: int = 1) -> "asyncio.Future[Out]":
-        """The result of `item`, or the exception of its batch. A cancelled item is dropped before its batch begins."""
+        """The result of `item`, its exception or its batch's. A cancelled item is dropped before its batch begins."""
         future: asyncio.Future[Out] = asyncio.get_running_loop().create_future()
         self._waiting[future] = _Waiting(key, item, size, future)
         future.add_done_callback(self._forget)  # while a batch hangs, those who gave up must not pile up
@@ -77,6 +84,8 @@ class Batcher(Generic[In, Out]):
         batch: list[_Waiting[In, Out]] = []
         size = 0
         for entry in self._waiting.values():
+            if len(batch) == self._max_items:
+                break
             if entry.future.done():
                 continue
             if batch and (entry.key != batch[0].key or size + entry.size > self._max_size):
@@ -87,7 +96,7 @@ class Batcher(Generic[In, Out]):
             del self._waiting[entry.future]
         return batch
 
-    def _done(self, batch: Sequence[_Waiting[In, Out]], work: "asyncio.Future[Sequence[Out]]") -> None:
+    def _done(self, batch: Sequence[_Waiting[In, Out]], work: "asyncio.Future[Sequence[Out | Exception]]") -> None:
         self._began_s = None
         error = asyncio.CancelledError() if work.cancelled() else work.exception()
         results = [] if error else work.result()
@@ -96,6 +105,8 @@ class Batcher(Generic[In, Out]):
                 continue
             if error is not None:
                 entry.future.set_exception(RuntimeError("the worker was stopped") if work.cancelled() else error)
+            elif isinstance(result := results[index], Exception):
+                entry.future.set_exception(result)
             else:
-                entry.future.set_result(results[index])
+                entry.future.set_result(result)
         self._pump()

@@ -5,16 +5,20 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.forward.buckets import REQUESTS
 from inference.precision.served import Served
 from inference.release import Release
 from inference.serving.batcher import Batcher
 from inference.serving.hydration import nothing
 from inference.serving.inputs import ScoreInput, pack_inputs
 from inference.serving.scorer import Scorer
+
+MAX_BATCH_REQUESTS = REQUESTS[-1]  # what the forward pass is prepared for
 
 
 class NotFinite(ValueError):
@@ -48,11 +52,13 @@ class Engine:
 
     def __init__(self, scorer: Scorer, executor: Executor, max_batch_candidates: int) -> None:
         self._scorer = scorer
-        self._batcher: Batcher[ScoreJob, Scored] = Batcher(partial(score_batch, scorer), executor, max_batch_candidates)
+        self._batcher: Batcher[ScoreJob, Scored] = Batcher(
+            partial(score_batch, scorer), executor, max_batch_candidates, MAX_BATCH_REQUESTS
+        )
 
-    def hung(self) -> str | None:
+    def stopped(self) -> str | None:
         """Why nothing is scored any more, None while batches come back: a condition of readiness."""
-        return self._batcher.hung()
+        return self._batcher.hung() or self._scorer.lost()
 
     def precision(self, release: Release) -> Served:
         """In what number formats a loaded release is scored."""
@@ -64,42 +70,37 @@ class Engine:
         return await self._batcher.submit(key, job, len(job.inputs.hydration.tier))
 
 
-def score_batch(scorer: Scorer, jobs: Sequence[ScoreJob]) -> list[Scored]:
-    """Score jobs of one release and one variant; raises NotFinite."""
+def score_batch(scorer: Scorer, jobs: Sequence[ScoreJob]) -> list[Scored | Exception]:
+    """Score jobs of one release and one variant; NotFinite for the request whose scores are not, alone."""
     began_s = time.monotonic()
     release, variant = jobs[0].release, jobs[0].variant
     inputs = pack_inputs([job.inputs for job in jobs], release.manifest)
     outputs = scorer.score(release, variant, inputs)
     p_click = outputs.p_click.numpy().astype(np.float64)
     p_conversion = outputs.p_conversion.numpy().astype(np.float64)
-    if not (np.isfinite(p_click).all() and np.isfinite(p_conversion).all()):
-        raise NotFinite(f"variant {variant} of {release.model_version} gave probabilities that are not finite")
+    finite = np.isfinite(p_click) & np.isfinite(p_conversion)
     batch_s = time.monotonic() - began_s
-    offsets = inputs.user_offsets.tolist()
+    parts = [slice(first, end) for first, end in pairwise(inputs.user_offsets.tolist())]
     return [
-        Scored(
-            p_click[offsets[index] : offsets[index + 1]],
-            p_conversion[offsets[index] : offsets[index + 1]],
-            began_s,
-            batch_s,
-            len(jobs),
-            offsets[-1],
-            index == 0,
-        )
-        for index in range(len(jobs))
+        Scored(p_click[part], p_conversion[part], began_s, batch_s, len(jobs), len(p_click), index == 0)
+        if finite[part].all()
+        else NotFinite(f"variant {variant} of {release.model_version} gave probabilities that are not finite")
+        for index, part in enumerate(parts)
     ]
 
 
 def warm_up(scorer: Scorer, release: Release) -> dict[str, str]:
     """Score zeros with every variant and size that is usual, so that the first request finds a warm model.
 
-    Gives what the log is to say of the release: in what it runs.
+    Raises what the model raises, and NotFinite. Gives what the log is to say of the release: in what it runs.
     """
     context = release.context(None, None)
     for variant in release.manifest.variants:
         for size, requests in scorer.warm_up:
             job = ScoreJob(release, variant, ScoreInput(nothing(size // requests, release.manifest), context))
-            score_batch(scorer, [job] * requests)
+            for scored in score_batch(scorer, [job] * requests):
+                if isinstance(scored, Exception):
+                    raise scored
     found = scorer.precision(release)
     said = {"precision": str(found.precision)}
     if found.recipes:

@@ -32,6 +32,9 @@ class Scorer(Protocol):
     def precision(self, release: Release) -> Served:
         """In what number formats it scores this release."""
 
+    def lost(self) -> str | None:
+        """Why nothing will be scored any more in this process, None while it may be."""
+
 
 def scorer_on(device: str, fp8: bool = True) -> Scorer:
     """`auto` takes a GPU if there is one; `fp8`: releases run there by their precision tables.
@@ -74,6 +77,9 @@ class CpuScorer:
     def precision(self, release: Release) -> Served:
         return Served(Precision.FLOAT32)
 
+    def lost(self) -> str | None:
+        return None
+
 
 class DeviceScorer:
     """A forward pass of its own for every release and variant; it goes when its release goes."""
@@ -87,6 +93,7 @@ class DeviceScorer:
         self._device, self._dtype, self._buckets, self._gpu = device, dtype, buckets, gpu
         self._forwards: WeakKeyDictionary[Release, dict[str, Forward]] = WeakKeyDictionary()
         self._precisions: WeakKeyDictionary[Release, Served] = WeakKeyDictionary()
+        self._lost: str | None = None
 
     def score(self, release: Release, variant: str, inputs: PackedInputs) -> RankOutputs:
         forwards = self._forwards.setdefault(release, {})
@@ -97,7 +104,15 @@ class DeviceScorer:
             forward = Forward(release.bundle.ranker(variant), widths, self._device, self._dtype, recipes)
             forward.prepare(self._buckets)
             forwards[variant] = forward
-        return forwards[variant].score(inputs)
+        try:
+            return forwards[variant].score(inputs)
+        except Exception:
+            self._lost = _lost(self._device)
+            raise
+
+    def lost(self) -> str | None:
+        """An error of the GPU that stays: only a new process is rid of it."""
+        return self._lost
 
     def precision(self, release: Release) -> Served:
         """Its table is read once: what serves is what was there when it was loaded."""
@@ -106,3 +121,14 @@ class DeviceScorer:
             found = self._precisions[release] = served(release, self._gpu)
             metrics.precision_tables.labels(found.precision).inc()
         return found
+
+
+def _lost(device: torch.device) -> str | None:
+    """After a failed pass: what the GPU says to anything that it is asked now, None if it was the pass alone."""
+    if device.type == "cpu":
+        return None
+    try:
+        torch.cuda.synchronize(device)
+    except RuntimeError as error:
+        return f"the GPU refuses all further work until the ranker is started anew: {error}"
+    return None

@@ -4,6 +4,8 @@ import os
 import socket
 from dataclasses import dataclass, field
 
+from inference.forward.buckets import CANDIDATES
+
 MAX_DEADLINE_MS = 30_000
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -38,6 +40,9 @@ class RankerSettings:
             raise ValueError(f"explore_share is {self.explore_share}; 0 (none) to 1 (every slot) are allowed")
         if self.device not in DEVICES:
             raise ValueError(f"device is {self.device!r}; allowed are {', '.join(DEVICES)}")
+        if self.max_batch_candidates > CANDIDATES[-1]:
+            allowed = f"{CANDIDATES[-1]} is what the model is prepared for at most"
+            raise ValueError(f"max_batch_candidates is {self.max_batch_candidates}; {allowed}")
         at_least_one = ("max_in_flight", "max_batch_candidates", "max_user_rows", "max_reports", "max_misses_per_s")
         for name in (*at_least_one, "reserve_ms"):
             if getattr(self, name) < 1:

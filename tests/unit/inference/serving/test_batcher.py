@@ -19,12 +19,12 @@ class Worker:
         self.batches: list[list[int]] = []
         self.go = threading.Event()
 
-    def run(self, items: Sequence[int]) -> list[int]:
+    def run(self, items: Sequence[int]) -> list[int | Exception]:
         self.batches.append(list(items))
         assert self.go.wait(60)
         if 13 in items:
             raise RuntimeError("thirteen")
-        return [item * 2 for item in items]
+        return [ValueError(f"{item} is negative") if item < 0 else item * 2 for item in items]
 
 
 @pytest_asyncio.fixture
@@ -75,6 +75,26 @@ async def test_a_batch_is_bounded_by_size_and_a_larger_item_goes_alone(
     worker.go.set()
     await results
     assert worker.batches == [[0], [1, 4], [2], [3]]
+
+
+async def test_a_batch_is_bounded_by_the_number_of_its_items(worker: Worker) -> None:
+    executor = ThreadPoolExecutor(1)
+    batcher = Batcher(worker.run, executor, max_size=10, max_items=2)
+    results = asyncio.gather(*[batcher.submit("a", item) for item in range(6)])
+    await eventually(lambda: worker.batches)
+    worker.go.set()
+    assert await results == [0, 2, 4, 6, 8, 10]
+    assert worker.batches == [[0], [1, 2], [3, 4], [5]]
+    executor.shutdown()
+
+
+async def test_an_error_of_one_item_is_not_that_of_its_batch(worker: Worker, batcher: Batcher[int, int]) -> None:
+    results = asyncio.gather(*[batcher.submit("a", item) for item in (1, 2, -3, 4)], return_exceptions=True)
+    await eventually(lambda: worker.batches)
+    worker.go.set()
+    first, second, third, fourth = await results
+    assert (first, second, fourth) == (2, 4, 8)
+    assert isinstance(third, ValueError)
 
 
 async def test_an_item_cancelled_before_its_batch_is_not_computed(worker: Worker, batcher: Batcher[int, int]) -> None:

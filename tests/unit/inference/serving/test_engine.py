@@ -12,11 +12,12 @@ from cache.packed import PackedRows
 from cache.row import HEADER_BYTES, stamped
 from cache.store import Hydrated
 from inference.forward.buckets import Bucket
+from inference.forward.inputs import PackedInputs
 from inference.item_row import ItemState, encode_item_rows
 from inference.pair_row import encode_pair_rows
-from inference.protocol import RankInputs, Tier
+from inference.protocol import RankInputs, RankOutputs, Tier
 from inference.release import Release
-from inference.serving.engine import NotFinite, ScoreJob, score_batch, warm_up
+from inference.serving.engine import NotFinite, Scored, ScoreJob, score_batch, warm_up
 from inference.serving.hydration import Hydration, UserSource, decode_user, hydrate_items, nothing, user_of
 from inference.serving.inputs import ScoreInput, pack_inputs
 from inference.serving.scorer import CpuScorer, DeviceScorer, Scorer, check_kernels, scorer_on
@@ -74,9 +75,9 @@ def test_a_request_scores_in_a_batch_as_it_does_alone(
 ) -> None:
     jobs = [job(release, hydration(release, *request)) for request in requests]
     pack_inputs([one.inputs for one in jobs], release.manifest).decoded().check()
-    together = score_batch(scorer, jobs)
+    together = scored_by(scorer, jobs)
     for one, scored in zip(jobs, together, strict=True):
-        (alone,) = score_batch(CpuScorer(), [one])
+        (alone,) = scored_by(CpuScorer(), [one])
         np.testing.assert_allclose(scored.p_click, alone.p_click, rtol=1e-4)
         np.testing.assert_allclose(scored.p_conversion, alone.p_conversion, rtol=1e-4)
     assert [scored.first for scored in together] == [True] + [False] * (len(jobs) - 1)
@@ -125,20 +126,33 @@ def test_rows_of_another_release_are_not_used(release: Release, bundles: Path) -
     assert (hydrated.cand_mask.tolist(), hydrated.missing) == ([False], [item])
 
 
-def test_probabilities_that_are_not_numbers_are_an_error_and_not_a_slate(release: Release) -> None:
+def scored_by(scorer: Scorer, jobs: list[ScoreJob]) -> list[Scored]:
+    results = score_batch(scorer, jobs)
+    assert all(isinstance(one, Scored) for one in results)
+    return [one for one in results if isinstance(one, Scored)]
+
+
+@by_scorer
+def test_probabilities_that_are_not_numbers_are_an_error_of_their_request_alone(
+    scorer: Scorer, release: Release
+) -> None:
     hydrated = nothing(2, release.manifest)
     hydrated.tier[:] = 0
     hydrated.pair = PackedRows.of_values(np.zeros((2, release.manifest.pair_width), np.float32))
     hydrated.pair.staging[:, HEADER_BYTES:].view("<f2")[0, 0] = np.inf  # no row of ours, but its checksum may be right
-    with pytest.raises(NotFinite):
-        score_batch(CpuScorer(), [job(release, hydrated)])
+    well = job(release, hydration(release, ["item-1", "item-2"], 2))
+    first, spoiled, last = score_batch(scorer, [well, job(release, hydrated), well])
+    assert isinstance(spoiled, NotFinite)
+    for one in (first, last):
+        assert isinstance(one, Scored)
+        np.testing.assert_allclose(one.p_click, scored_by(CpuScorer(), [well])[0].p_click, rtol=1e-4)
 
 
 @by_scorer
 def test_a_warm_up_scores_every_variant(scorer: Scorer, release: Release) -> None:
     warm_up(scorer, release)
     for variant in release.manifest.variants:
-        (scored,) = score_batch(
+        (scored,) = scored_by(
             scorer, [ScoreJob(release, variant, job(release, hydration(release, ["item-1"], 1)).inputs)]
         )
         assert 0 < scored.p_click[0] < 1
@@ -159,3 +173,30 @@ def test_a_gpu_that_is_not_there_is_said() -> None:
     with pytest.raises(ValueError, match="PyTorch sees no GPU here"):
         scorer_on("cuda")
     assert isinstance(scorer_on("auto"), CpuScorer)
+
+
+class Refusing(torch.nn.Module):
+    """A model that the GPU does not compute."""
+
+    def score(self, inputs: PackedInputs) -> RankOutputs:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+
+@pytest.mark.parametrize("stays", [True, False], ids=["for good", "this once"])
+def test_only_an_error_that_the_gpu_repeats_ends_readiness(
+    stays: bool, release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def synchronize(device: torch.device) -> None:
+        if stays:
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    scorer = DeviceScorer(torch.device("cuda"), torch.float32, [])
+    monkeypatch.setattr(scorer, "_forwards", {release: {"standard": Refusing()}})
+    monkeypatch.setattr(torch.cuda, "synchronize", synchronize)
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        scorer.score(
+            release, "standard", pack_inputs([job(release, nothing(1, release.manifest)).inputs], release.manifest)
+        )
+    said = scorer.lost()
+    assert (said is not None) == stays
+    assert said is None or "until the ranker is started anew" in said
