@@ -69,10 +69,11 @@ class Arena:
         self._no_pair = torch.zeros(1, widths.pair_width, device=device)
 
     def fill(self, inputs: PackedInputs) -> None:
-        """Write a batch into the host's block. Rows beyond it keep what they held: nothing reads their results.
+        """Write a batch into the host's block. ValueError if it is too large, or if a slot leads to no row of it.
 
-        Candidates that only fill up belong to the bucket's last request, so the index stays non-decreasing and the
-        offsets agree with it; a candidate sees no other, so they change nothing.
+        What fills up the bucket has no item and no pair row and keeps what it held of the rest: nothing reads its
+        results. Its candidates belong to the bucket's last request, so the index stays non-decreasing and the offsets
+        agree with it; a candidate sees no other, so they change nothing.
         """
         n, b, bucket = inputs.num_candidates, inputs.num_requests, self.bucket
         if n > bucket.candidates or b > bucket.requests:
@@ -112,6 +113,8 @@ class Arena:
 
     def _fill_rows(self, kind: str, rows: PackedRows) -> None:
         rows = rows.as_fp16()
+        if len(rows.slot) and rows.slot.max() >= len(rows.staging):
+            raise ValueError(f"a candidate has {kind} row {rows.slot.max()} of {len(rows.staging)}")
         staging, slot = self._host[f"{kind}_rows"], self._host[f"{kind}_slot"]
         staging[: len(rows.staging)] = rows.stored()
         slot[: len(rows.slot)] = rows.slot

@@ -35,24 +35,32 @@ class Forward:
         Those are converted here, from the weights as they are, so that nothing is left to do for a capture.
         Raises ValueError for a linear or a recipe that is not known.
         """
-        exact = copy.deepcopy(ranker).to(device).eval().requires_grad_(False)
-        self._ranker = by_recipes(exact, recipes or {}).narrow(dtype)
+        # A stream of its own: while the passes of a new release are captured, those of the live one wait for nothing.
+        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
+        with torch.cuda.stream(self._stream):
+            exact = copy.deepcopy(ranker).to(device).eval().requires_grad_(False)
+            self._ranker = by_recipes(exact, recipes or {}).narrow(dtype)
         self._widths, self._device, self._dtype = widths, device, dtype
         self._passes: dict[Bucket, _Pass] = {}
 
     def prepare(self, buckets: Sequence[Bucket]) -> None:
-        """Capture these: takes seconds, so before the first request and never in one."""
+        """Capture these: takes seconds, so before the first request and never in one.
+
+        PyTorch waits for the whole device before each capture; what others launch meanwhile is not held up.
+        """
         memory = torch.cuda.graph_pool_handle() if self._device.type == "cuda" else None
-        for bucket in buckets:
-            self._passes[bucket] = _Pass(self, bucket, memory)
+        with torch.cuda.stream(self._stream):
+            for bucket in buckets:
+                self._passes[bucket] = _Pass(self, bucket, memory)
 
     def score(self, inputs: PackedInputs) -> RankOutputs:
         """Probabilities [N] float32 on the CPU of a batch on the CPU."""
         n, b = inputs.num_candidates, inputs.num_requests
         bucket = bucket_for(n, b)
         prepared = None if bucket is None else self._passes.get(bucket)
-        one = prepared or _Pass(self, exact_bucket(n, b))  # of a size that nobody prepared: as it is, not captured
-        p_click, p_conversion = one.run(inputs)[:, :n]
+        with torch.cuda.stream(self._stream):
+            one = prepared or _Pass(self, exact_bucket(n, b))  # of a size that nobody prepared: as it is, not captured
+            p_click, p_conversion = one.run(inputs)[:, :n]
         return RankOutputs(p_click, p_conversion)
 
     def probabilities(self, arena: Arena) -> torch.Tensor:
@@ -71,10 +79,10 @@ class _Pass:
 
     def __init__(self, forward: Forward, bucket: Bucket, memory: Memory | None = None) -> None:
         """Captured where there is `memory` to capture in; passes that share it never run at the same time."""
-        self._arena = forward.arena(bucket)
+        self._arena = arena = forward.arena(bucket)
 
-        def compute() -> torch.Tensor:
-            return forward.probabilities(self._arena)
+        def compute() -> torch.Tensor:  # not over `self`: device memory must not wait for the cyclic collector
+            return forward.probabilities(arena)
 
         self._replay = compute if memory is None else _captured(compute, memory)
         self._results = torch.zeros(2, bucket.candidates, pin_memory=self._arena.device.type == "cuda")

@@ -156,9 +156,10 @@ def test_a_padded_batch_scores_in_fp8_as_it_does_alone(ranker: Ranker, counts: l
     """On a GPU the first is captured and the second is not."""
     captured, inputs = prepared(ranker, dtype, eligible(ranker)), batch(counts)
     alone = Forward(ranker, WIDTHS, DEVICE, dtype, eligible(ranker)).score(PackedInputs.of(inputs))
-    for full in ([128], [64, 64, 128], [8] * 16):  # rows that fill up a bucket keep what they held
+    for full in ([128], [64, 64, 128], [8] * 16):  # what fills up a bucket keeps what it held, but for its rows
         spoiled = batch(full, seed=3)
-        spoiled.pair[:] = float("nan")
+        for kept in (spoiled.user, spoiled.context, spoiled.age_s, spoiled.pair):
+            kept[:] = float("nan")
         captured.score(PackedInputs.of(spoiled))
     got = captured.score(PackedInputs.of(inputs))
     assert got.p_click.isfinite().all()
