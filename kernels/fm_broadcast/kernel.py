@@ -96,8 +96,8 @@ def fm_broadcast_packed_fwd_kernel(
     for request in range(tl.load(cand_to_user + first), last + 1):  # nearly always one
         shared_at = t + tl.cast(request, tl.int64) * stride_tb + width[:, None] * stride_td + rank[None, :]
         shared = tl.load(shared_at, width_in[:, None] & rank_in[None, :], other=0.0)
-        theirs = tl.where((user == request)[:, None], x, 0.0)
-        acc = tl.dot(theirs, shared, acc, input_precision=PRECISION)
+        # Of the product, not of x: a zero times the NaN of another request would be one.
+        acc = tl.where((user == request)[:, None], tl.dot(x, shared, input_precision=PRECISION), acc)
     gram = tl.dot(x, tl.trans(x), input_precision=PRECISION)
     gram = tl.where((rows // nc)[:, None] == (rows // nc)[None, :], gram, 0.0)
     at = y + within[:, None] * stride_y + rank[None, :]

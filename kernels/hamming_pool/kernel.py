@@ -31,7 +31,7 @@ COLUMNS = (32, 64, 128)
 def config_for(n: int, num_keys: int, num_users: int, d: int) -> Config:
     """Long histories of few candidates are split, so that every multiprocessor has work."""
     columns = next((c for c in COLUMNS if c >= d), COLUMNS[-1])
-    # Behaviours as many as columns share one layout of registers: 79 and 102 of them, against 255 and spills.
+    # Behaviours as many as columns share one layout of registers: 108 and 127 of them, else spills.
     rows, keys, num_warps = (64, 32, 4) if columns == 32 else (64, 64, 8)
     programs = triton.cdiv(n, rows) * triton.cdiv(d, columns)
     mean_blocks = triton.cdiv(num_keys, max(num_users, 1) * keys)
@@ -65,36 +65,43 @@ def hamming_pool_fwd_kernel(
     cols = tl.program_id(1).to(tl.int64) * COLUMNS + tl.arange(0, COLUMNS)
     row_in, col_in = rows < n, cols < d
     split = tl.program_id(2)
-    begin, end, low, high = history_share(cand_to_user, kv_offsets, rows, row_in, split, splits, KEYS)
-    acc = tl.zeros((ROWS, COLUMNS), dtype=tl.float32)
-    sums = tl.zeros((ROWS,), dtype=tl.float32)
+    _, _, low, high = history_share(cand_to_user, kv_offsets, rows, row_in, split, splits, KEYS)
+    first = tl.program_id(0).to(tl.int64) * ROWS
+    users = tl.load(cand_to_user + rows, row_in, other=0)
+    last_user = tl.load(cand_to_user + tl.minimum(first + ROWS, n) - 1)
     if MATRIX:
         signs = signs_of(a, rows, row_in, stride_a, WORDS)
-    for start in range(low, high, KEYS):
-        keys = start + tl.arange(0, KEYS)
-        key_in = keys < high
-        wide = keys.to(tl.int64)
-        if MATRIX:
-            equal = tl.dot(signs, tl.trans(signs_of(b, wide, key_in, stride_b, WORDS)), out_dtype=tl.int32)
-            distance = (WORDS * 32 - equal) >> 1
+    for user in range(tl.load(cand_to_user + first), last_user + 1):  # nearly always one
+        begin = tl.maximum(tl.load(kv_offsets + user), low)
+        end = tl.minimum(tl.load(kv_offsets + user + 1), high)
+        own = row_in & (users == user)
+        acc = tl.zeros((ROWS, COLUMNS), dtype=tl.float32)
+        sums = tl.zeros((ROWS,), dtype=tl.float32)
+        for start in range(begin, end, KEYS):
+            keys = start + tl.arange(0, KEYS)
+            key_in = keys < end
+            wide = keys.to(tl.int64)
+            if MATRIX:
+                equal = tl.dot(signs, tl.trans(signs_of(b, wide, key_in, stride_b, WORDS)), out_dtype=tl.int32)
+                distance = (WORDS * 32 - equal) >> 1
+            else:
+                distance = distance_tile(a, b, rows, wide, row_in, key_in, stride_a, stride_b, WORDS)
+            pair = tl.load(weight + distance, own[:, None] & key_in[None, :], other=0.0)
+            values = tl.load(v + wide[:, None] * stride_v + cols[None, :], key_in[:, None] & col_in[None, :], other=0.0)
+            acc = tl.dot(pair.to(values.dtype), values, acc, input_precision="ieee")
+            if NORMALISE:
+                sums += tl.sum(pair, axis=1)
+        # Each user's rows are written apart: a weight of zero does not keep the NaN of another user out of a sum.
+        inside = own[:, None] & col_in[None, :]
+        at = out + rows[:, None] * stride_o + cols[None, :]
+        if SPLIT:
+            tl.store(at + split.to(tl.int64) * stride_split, acc, inside)
+            if NORMALISE:
+                tl.store(total + split.to(tl.int64) * n + rows, sums, own & (tl.program_id(1) == 0))
         else:
-            distance = distance_tile(a, b, rows, wide, row_in, key_in, stride_a, stride_b, WORDS)
-        own = key_in[None, :] & (keys[None, :] >= begin[:, None]) & (keys[None, :] < end[:, None])
-        pair = tl.load(weight + distance, own, other=0.0)
-        values = tl.load(v + wide[:, None] * stride_v + cols[None, :], key_in[:, None] & col_in[None, :], other=0.0)
-        acc = tl.dot(pair.to(values.dtype), values, acc, input_precision="ieee")
-        if NORMALISE:
-            sums += tl.sum(pair, axis=1)
-    inside = row_in[:, None] & col_in[None, :]
-    at = out + rows[:, None] * stride_o + cols[None, :]
-    if SPLIT:
-        tl.store(at + split.to(tl.int64) * stride_split, acc, inside)
-        if NORMALISE:
-            tl.store(total + split.to(tl.int64) * n + rows, sums, row_in & (tl.program_id(1) == 0))
-    else:
-        if NORMALISE:
-            acc = acc / tl.maximum(sums, 1e-30)[:, None]  # one use of sums: with two, Triton 3.7 fails to compile
-        tl.store(at, acc.to(out.dtype.element_ty), inside)
+            if NORMALISE:
+                acc = acc / tl.maximum(sums, 1e-30)[:, None]  # one use of sums: with two, Triton 3.7 fails to compile
+            tl.store(at, acc.to(out.dtype.element_ty), inside)
 
 
 def hamming_pool_triton(

@@ -232,7 +232,7 @@ def test_a_buffer_that_begins_askew_is_refused(
 ) -> None:
     monkeypatch.setenv(VARIABLE, backend)
     buffer = torch.zeros(LAYOUT.num_bytes + 8, dtype=torch.uint8, device=device)
-    with pytest.raises(ValueError, match="buffer begins 8 bytes past a multiple of 16; call .clone()"):
+    with pytest.raises(ValueError, match=r"buffer begins 8 bytes past a multiple of 16; call \.clone\(\)"):
         unpack_tuples(buffer[8:], LAYOUT)
 
 

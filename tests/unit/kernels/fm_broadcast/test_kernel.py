@@ -100,6 +100,18 @@ def test_a_candidate_does_not_see_the_others(config: Config, device: torch.devic
     torch.testing.assert_close(after[::2], before[::2], rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("dtype", list(TOLERANCE), ids=str)
+@pytest.mark.parametrize("config", [SINGLE, PACKED], ids=["single", "packed"])
+def test_a_request_does_not_see_the_others(config: Config, dtype: torch.dtype, device: torch.device) -> None:
+    """Of requests that meet in one tile."""
+    c, y_c, _, _, t, index = inputs([5, 1, 3], 4, 20, 9, dtype, device)
+    before = fm_broadcast_triton(c, y_c, t, index, config)
+    t[1] = float("nan")
+    after = fm_broadcast_triton(c, y_c, t, index, config)
+    torch.testing.assert_close(after[index != 1], before[index != 1], rtol=0, atol=0)
+    assert after[index == 1].isnan().all()
+
+
 def test_no_candidates_give_no_rows(device: torch.device) -> None:
     c, y_c, u, _, t, index = inputs([0, 0], 5, 20, 9, torch.float32, device)
     assert fm_broadcast(c, y_c, t, index).shape == (0, 5, 9)

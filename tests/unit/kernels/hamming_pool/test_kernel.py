@@ -92,6 +92,25 @@ def test_a_candidate_does_not_see_the_others(device: torch.device) -> None:
     torch.testing.assert_close(some, whole[keep], rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("normalise", [False, True], ids=["sum", "mean"])
+@pytest.mark.parametrize("config", [TINY, Config(16, 16, 16, splits=3), Config(16, 16, 16, matrix=True)], ids=str)
+def test_a_user_does_not_see_the_history_of_others(config: Config, normalise: bool, device: torch.device) -> None:
+    """Of users whose candidates meet in one tile, and their histories in one block."""
+    given = signatures([5, 4, 0, 3], [7, 30, 6, 5], 2, device)
+    v, table = values(given, 16, torch.float32), softmax_table(64, device)
+    index = given.cand_to_user
+    poisoned = v.clone()
+    poisoned[7:43] = float("nan")  # the histories of users 1 and 2
+    ways = [
+        lambda v: hamming_pool_triton(given.a, given.b, v, table, index, given.kv_offsets, normalise, config),
+        lambda v: reference.hamming_pool(given.a, given.b, v, table, index, given.kv_offsets, normalise),
+    ]
+    for way in ways:
+        before, after = way(v), way(poisoned)
+        torch.testing.assert_close(after[index != 1], before[index != 1], rtol=0, atol=0)
+        assert after[index == 1].isnan().all()
+
+
 def test_the_reference_is_differentiable_in_values_and_weights(device: torch.device) -> None:
     given = signatures([3, 2], [6, 5], 1, device)
     v = values(given, 4, torch.float64).requires_grad_()
