@@ -12,12 +12,13 @@ from inference.precision.heldout import heldout_batches
 from inference.precision.probe import Say, Times, probe
 from inference.precision.report import lines
 from inference.precision.select import BUDGET
-from inference.precision.source import Source, heldout_data
+from inference.precision.source import SourceRefused, heldout_data, source_of
 from inference.precision.table import PrecisionTable, read_precision
 from inference.precision.timing import site_times_us
 from inference.publishing import newest_bundle
 from inference.release import Release, load_release
 from inference.training.progress import Progress
+from inference.training.source import Source
 from runtime.settings import model_name
 from streams.wire.reader import ReaderError
 
@@ -38,8 +39,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "location", type=Path, nargs="?", help=f"directory of the bundle (default: the newest in {RELEASES}/MODEL)"
     )
     parser.add_argument("--model", default=model_name(), help="model name (default: SOLARIS_MODEL, else main)")
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument("--synthetic", action="store_true", help="the generated log it was trained on (the default)")
+    source = parser.add_argument_group(
+        "what the release was trained on",
+        "Taken from the release; only one that does not say it needs to be told. Another than it says is refused. "
+        "Ratings need their folder in any case.",
+    ).add_mutually_exclusive_group()
+    source.add_argument("--synthetic", action="store_true", help="the generated log")
     source.add_argument("--movietweetings", type=Path, metavar="DIR", help="DIR/ratings.dat and DIR/movies.dat")
     source.add_argument("--from-topics", action="store_true", help="served slates and the activity after them")
     parser.add_argument(
@@ -58,7 +63,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    """Probe, write, print; 1 if there is nothing to probe or nothing to probe it with."""
+    """Probe, write, print; 1 if there is nothing to probe or nothing to probe it with, 2 if told of another source."""
     try:
         location = args.location or _newest(args.model)
         release = load_release(location)
@@ -69,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
             print(f"written to {table.write(location)}", file=sys.stderr)
     except (OSError, ValueError, ReaderError) as error:
         print(f"precision: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, SourceRefused) else 1
     print(table.encode().decode() if args.json else "\n".join(lines(table)))
     return 0
 
@@ -92,12 +97,11 @@ def _probed(args: argparse.Namespace, release: Release) -> PrecisionTable:
     variants = args.variant or list(release.manifest.variants)
     if unknown := sorted(set(variants) - set(release.manifest.variants)):
         raise ValueError(f"the release has no variant {', '.join(unknown)}")
+    source = source_of(release.manifest, _asked(args))
     torch.set_num_threads(args.threads)
     progress = Progress(quiet=args.json)
     progress.say("reading held-out requests")
-    source = Source.TOPICS if args.from_topics else Source.MOVIETWEETINGS if args.movietweetings else Source.SYNTHETIC
-    data, share = heldout_data(release.manifest, source, args.movietweetings)
-    batches = heldout_batches(release, data, share, args.requests)
+    batches = heldout_batches(release, heldout_data(release, source, args.movietweetings), args.requests)
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     budget = args.budget_percent / 100
     return PrecisionTable(
@@ -121,6 +125,14 @@ def _probed(args: argparse.Namespace, release: Release) -> PrecisionTable:
             for name in variants
         },
     )
+
+
+def _asked(args: argparse.Namespace) -> Source | None:
+    if args.from_topics:
+        return Source.TOPICS
+    if args.movietweetings is not None:
+        return Source.MOVIETWEETINGS
+    return Source.SYNTHETIC if args.synthetic else None
 
 
 def _times(candidates: int) -> Times:

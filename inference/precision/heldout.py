@@ -30,11 +30,10 @@ class Heldout:
     weight: torch.Tensor  # [N] float32
 
 
-def heldout_batches(release: Release, data: Dataset, train_share: float, num_requests: int) -> list[Heldout]:
-    """At most `num_requests` of the later period, evenly over it."""
-    cut = int(data.num_requests * train_share)
-    later = np.arange(cut, data.num_requests)
-    chosen = later[np.linspace(0, len(later) - 1, min(num_requests, len(later))).astype(np.int64)]
+def heldout_batches(release: Release, data: Dataset, num_requests: int) -> list[Heldout]:
+    """At most `num_requests` of `data`, evenly over it."""
+    num_chosen = min(num_requests, data.num_requests)
+    chosen = np.linspace(0, data.num_requests - 1, num_chosen).astype(np.int64)
     return list(_batches(release.bundle, data.select(chosen)))
 
 

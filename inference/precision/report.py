@@ -11,7 +11,7 @@ def lines(table: PrecisionTable) -> list[str]:
     """All variants, one line for each site and recipe."""
     speed = f"speed on {table.gpu} with {table.candidates} candidates" if table.gpu else "no GPU here: no speed"
     out = [
-        f"release {table.model}:{table.version}, {table.num_requests} held-out requests of {table.source}",
+        f"release {table.model}:{table.version}, {table.num_requests} held-out requests ({table.source})",
         f"budget {table.budget:.3%} of the log loss; {speed}; torch {table.torch}",
     ]
     for name, variant in table.variants.items():

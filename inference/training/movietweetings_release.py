@@ -9,6 +9,7 @@ from inference.training.dataset import Dataset
 from inference.training.next_item import next_item_dataset
 from inference.training.plan import TrainingPlan
 from inference.training.progress import Progress
+from inference.training.source import Source
 from inference.training.train_release import Trained, train_release
 from inference.training.untrained import TINY
 from runtime.ids import ItemId
@@ -44,7 +45,16 @@ def train_movietweetings(
         plan = replace(plan, foundation_epochs=1, ranker_epochs=1, num_blocks=2)
     data = movietweetings_dataset(folder, sizes.context_width, plan.train_share, seed, first=first, progress=progress)
     return train_release(
-        data, root, model=model, sizes=sizes, plan=plan, seed=seed, tables=tables, note=NOTE, progress=progress
+        data,
+        root,
+        model=model,
+        sizes=sizes,
+        plan=plan,
+        seed=seed,
+        tables=tables,
+        source=Source.MOVIETWEETINGS,
+        note=NOTE,
+        progress=progress,
     )
 
 

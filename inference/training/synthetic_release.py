@@ -9,6 +9,7 @@ from inference.synthetic.rows import log_to_dataset
 from inference.synthetic.world import World
 from inference.training.plan import TrainingPlan
 from inference.training.progress import Progress
+from inference.training.source import Source
 from inference.training.train_release import Trained, train_release
 from inference.training.untrained import TINY
 from runtime import clock
@@ -44,6 +45,7 @@ def train_synthetic(
         seed=seed,
         tables=tables,
         slots="uniform",
+        source=Source.SYNTHETIC,
         note=NOTE,
         progress=progress,
     )

@@ -6,6 +6,7 @@ from inference.models.sizes import Sizes
 from inference.models.tables import TablesKind
 from inference.training.plan import TrainingPlan
 from inference.training.progress import Progress
+from inference.training.source import Source
 from inference.training.synthetic_release import QUICK_PLAN
 from inference.training.topics_dataset import LabelWindows
 from inference.training.topics_reader import read_dataset
@@ -40,6 +41,7 @@ def train_from_topics(
         seed=seed,
         tables=tables,
         slots="both",
+        source=Source.TOPICS,
         note=NOTE,
         progress=progress,
     )

@@ -24,6 +24,7 @@ from inference.training.foundation import train_foundation
 from inference.training.plan import TrainingPlan
 from inference.training.progress import Progress
 from inference.training.ranker import train_rankers
+from inference.training.source import Source
 from inference.training.tiers import TierSource
 
 
@@ -47,14 +48,15 @@ def train_release(
     seed: int = 0,
     tables: TablesKind = "plain",
     slots: Slots = "all",
+    source: Source | None = None,
     note: str | None = None,
     progress: Progress | None = None,
     now: datetime | None = None,
 ) -> Trained:
     """Train on the first part of `data` by time, evaluate on the rest, write `root/<model>/<version>`.
 
-    `slots`: which ones to judge, see `evaluate`. `note` stands beside the figures. The same data, seed and
-    thread count give the same weights.
+    `slots`: which ones to judge, see `evaluate`. `source`: where more of `data` comes from, None if from nowhere.
+    `note` stands beside the figures. The same data, seed and thread count give the same weights.
     """
     sizes, plan, progress = sizes or Sizes(), plan or TrainingPlan(), progress or Progress(quiet=True)
     rng = np.random.default_rng(seed)
@@ -72,7 +74,13 @@ def train_release(
     progress.say("evaluating")
     metrics = evaluate(bundle, batches, train, test, slots)
     metrics["prequential"] = asdict(foundation) | {"gate": foundation.gate}
-    metrics["training"] = {"seed": seed, "requests": len(train), "rows": int(data.offsets[cut]), "plan": asdict(plan)}
+    metrics["training"] = {
+        "source": source,
+        "seed": seed,
+        "requests": len(train),
+        "rows": int(data.offsets[cut]),
+        "plan": asdict(plan),
+    }
     if note:
         metrics["note"] = note
 

@@ -27,7 +27,7 @@ def table(
         version=release.manifest.version,
         weights_sha256=weights_sha256 or release.manifest.weights_sha256,
         budget=2e-4,
-        source="the generated log",
+        source="synthetic",
         num_requests=256,
         candidates=1000,
         gpu=gpu,

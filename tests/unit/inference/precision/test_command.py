@@ -1,7 +1,7 @@
 """The command over a release that was really trained, small as it is."""
 
 import json
-from collections.abc import Iterator
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,28 +12,20 @@ from inference.manifest import ReleaseError
 from inference.precision.heldout import heldout_batches
 from inference.precision.probe import probe, record, scales_with_candidates
 from inference.precision.recipes import FP8
-from inference.precision.source import Source, heldout_data
+from inference.precision.source import heldout_data
 from inference.precision.table import PRECISION_FILE, read_precision
 from inference.release import Release, load_release
-from inference.training.synthetic_release import train_synthetic
+from inference.training.source import Source
 from inference.training.untrained import untrained_release
 from runtime.ids import ItemId
 
 VARIANTS = ("small", "standard")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Threads that wait for each other at every small product take ten times as long beside other work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
-def location(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train_synthetic(tmp_path_factory.mktemp("releases"), quick=True).location
+def location(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(shutil.copytree(trained, tmp_path_factory.mktemp("releases") / trained.name))
 
 
 @pytest.fixture(scope="module")
@@ -100,8 +92,7 @@ def test_a_table_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 
 def test_only_what_grows_with_the_candidates_is_per_candidate(release: Release) -> None:
-    data, share = heldout_data(release.manifest, Source.SYNTHETIC)
-    (batch,) = heldout_batches(release, data, share, 8)
+    (batch,) = heldout_batches(release, heldout_data(release, Source.SYNTHETIC), 8)
     found = scales_with_candidates(release.bundle.ranker("standard"), batch.inputs)
     assert not found["from_request"]
     assert not found["hops.0.key_value"]

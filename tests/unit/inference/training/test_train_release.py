@@ -12,6 +12,7 @@ from inference.__main__ import main
 from inference.evaluation.report import table
 from inference.history import encode_event
 from inference.models.history_encoder import KINDS
+from inference.precision.source import heldout_data, source_of
 from inference.release import load_release
 from inference.synthetic.config import WorldConfig
 from inference.synthetic.rows import log_to_dataset
@@ -19,6 +20,7 @@ from inference.synthetic.world import World
 from inference.training.batches import Batches
 from inference.training.dataset import Dataset
 from inference.training.plan import TrainingPlan
+from inference.training.source import Source
 from inference.training.train_release import Trained, train_release
 from inference.training.untrained import TINY
 from runtime.ids import ItemId, UserId
@@ -93,6 +95,9 @@ def test_a_folder_of_ratings_trains_from_the_command_line(tmp_path: Path, capsys
     release = load_release(Path(result["location"]), result["sha256"])
     assert release.manifest.metrics["slots"] == "all"
     assert "no real impressions" in release.manifest.metrics["note"]
+    data = heldout_data(release, source_of(release.manifest, None), tmp_path)
+    assert source_of(release.manifest, None) is Source.MOVIETWEETINGS
+    assert len(data.cand_item) > 100
 
 
 def test_the_model_is_the_one_that_is_set_unless_it_is_named(
