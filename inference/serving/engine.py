@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.forward.buckets import REQUESTS
-from inference.precision.served import Served
+from inference.precision.release_precision import ReleasePrecision
 from inference.release import Release
 from inference.serving.batcher import Batcher
 from inference.serving.hydration import nothing
@@ -60,7 +60,7 @@ class Engine:
         """Why nothing is scored any more, None while batches come back: a condition of readiness."""
         return self._batcher.hung() or self._scorer.lost()
 
-    def precision(self, release: Release) -> Served:
+    def precision(self, release: Release) -> ReleasePrecision:
         """In what number formats a loaded release is scored."""
         return self._scorer.precision(release)
 

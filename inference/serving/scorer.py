@@ -11,7 +11,7 @@ from inference.forward.arena import InputWidths
 from inference.forward.buckets import Bucket, all_buckets
 from inference.forward.forward import Forward
 from inference.forward.inputs import PackedInputs
-from inference.precision.served import Precision, Served, served
+from inference.precision.release_precision import Precision, ReleasePrecision, release_precision
 from inference.protocol import RankOutputs
 from inference.release import Release
 from inference.serving.settings import DEVICES
@@ -29,7 +29,7 @@ class Scorer(Protocol):
     def score(self, release: Release, variant: str, inputs: PackedInputs) -> RankOutputs:
         """Probabilities on the CPU; raises whatever the model raises."""
 
-    def precision(self, release: Release) -> Served:
+    def precision(self, release: Release) -> ReleasePrecision:
         """In what number formats it scores this release."""
 
     def lost(self) -> str | None:
@@ -74,8 +74,8 @@ class CpuScorer:
     def score(self, release: Release, variant: str, inputs: PackedInputs) -> RankOutputs:
         return release.score(variant, inputs.decoded())
 
-    def precision(self, release: Release) -> Served:
-        return Served(Precision.FLOAT32)
+    def precision(self, release: Release) -> ReleasePrecision:
+        return ReleasePrecision(Precision.FLOAT32)
 
     def lost(self) -> str | None:
         return None
@@ -92,7 +92,7 @@ class DeviceScorer:
         """`gpu`: the kind whose precision tables hold here; None: whatever a table says, nothing runs in FP8."""
         self._device, self._dtype, self._buckets, self._gpu = device, dtype, buckets, gpu
         self._forwards: WeakKeyDictionary[Release, dict[str, Forward]] = WeakKeyDictionary()
-        self._precisions: WeakKeyDictionary[Release, Served] = WeakKeyDictionary()
+        self._precisions: WeakKeyDictionary[Release, ReleasePrecision] = WeakKeyDictionary()
         self._lost: str | None = None
 
     def score(self, release: Release, variant: str, inputs: PackedInputs) -> RankOutputs:
@@ -114,11 +114,11 @@ class DeviceScorer:
         """An error of the GPU that stays: only a new process is rid of it."""
         return self._lost
 
-    def precision(self, release: Release) -> Served:
+    def precision(self, release: Release) -> ReleasePrecision:
         """Its table is read once: what serves is what was there when it was loaded."""
         found = self._precisions.get(release)
         if found is None:
-            found = self._precisions[release] = served(release, self._gpu)
+            found = self._precisions[release] = release_precision(release, self._gpu)
             metrics.precision_tables.labels(found.precision).inc()
         return found
 

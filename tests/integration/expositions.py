@@ -16,7 +16,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 import inference.metrics
 import streams.agent.metrics
-from inference.precision.served import Precision
+from inference.precision.release_precision import Precision
 from inference.protocol import Tier
 from inference.serving.degrade import Reason
 from runtime.metrics import exposition

@@ -12,7 +12,7 @@ from inference.forward.arena import InputWidths
 from inference.forward.buckets import Bucket
 from inference.forward.inputs import PackedInputs
 from inference.precision.recipes import ROWWISE, TENSORWISE, by_recipes
-from inference.precision.served import Precision, Served, served
+from inference.precision.release_precision import Precision, ReleasePrecision, release_precision
 from inference.precision.table import PRECISION_FILE
 from inference.protocol import RankInputs
 from inference.release import Release, load_release
@@ -56,7 +56,7 @@ def refused() -> float:
 
 def test_the_linears_that_the_table_keeps_run_in_fp8_and_no_others(release: Release, inputs: RankInputs) -> None:
     table(release, KEPT).write(release.location)
-    assert served(release, GPU) == Served(Precision.FP8, {"standard": KEPT})
+    assert release_precision(release, GPU) == ReleasePrecision(Precision.FP8, {"standard": KEPT})
     with torch.inference_mode():
         expected = by_recipes(release.bundle.ranker("standard"), KEPT).score(inputs).p_click
     got, unmapped = clicks(release, inputs), clicks(release, inputs, gpu=None)
@@ -84,7 +84,7 @@ def test_a_table_that_does_not_hold_here_changes_no_bit(
     release: Release, inputs: RankInputs, kept: Mapping[str, str], fields: Mapping[str, str], precision: Precision
 ) -> None:
     table(release, kept, **fields).write(release.location)
-    assert served(release, GPU) == Served(precision)
+    assert release_precision(release, GPU) == ReleasePrecision(precision)
     assert torch.equal(clicks(release, inputs), clicks(release, inputs, gpu=None))
 
 
@@ -107,20 +107,20 @@ def test_a_damaged_table_stops_nothing_and_is_said_and_counted(
 def test_a_table_of_another_format_is_refused(release: Release) -> None:
     written = table(release, KEPT).encode()
     (release.location / PRECISION_FILE).write_bytes(written.replace(b'"format": 1', b'"format": 2'))
-    assert served(release, GPU) == Served(Precision.TABLE_REFUSED)
+    assert release_precision(release, GPU) == ReleasePrecision(Precision.TABLE_REFUSED)
 
 
 def test_a_table_of_another_gpu_is_said_with_both_names(release: Release, caplog: pytest.LogCaptureFixture) -> None:
     table(release, KEPT, gpu="NVIDIA B200").write(release.location)
     with caplog.at_level(logging.WARNING):
-        served(release, GPU)
+        release_precision(release, GPU)
     assert 'measured_on="NVIDIA B200" gpu="NVIDIA H200"' in caplog.text
 
 
 def test_without_a_table_or_with_fp8_turned_off_there_is_none(release: Release) -> None:
-    assert served(release, GPU) == Served(Precision.NO_TABLE)
+    assert release_precision(release, GPU) == ReleasePrecision(Precision.NO_TABLE)
     table(release, KEPT).write(release.location)
-    assert served(release, None) == Served(Precision.OFF)
+    assert release_precision(release, None) == ReleasePrecision(Precision.OFF)
 
 
 def test_the_table_is_read_when_a_release_is_loaded_and_not_again(release: Release) -> None:

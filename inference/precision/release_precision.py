@@ -26,8 +26,8 @@ class Precision(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
-    """`recipes`: variant -> site -> recipe, of what runs in FP8."""
+class ReleasePrecision:
+    """In what one release runs here; `recipes`: variant -> site -> recipe, of what runs in FP8."""
 
     precision: Precision
     recipes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -37,28 +37,28 @@ class Served:
         return len(self.recipes.get(variant, {}))
 
 
-def served(release: Release, gpu: str | None) -> Served:
+def release_precision(release: Release, gpu: str | None) -> ReleasePrecision:
     """Reads the table of `release` for a GPU of the name `gpu`, None to run nothing in FP8. Never raises for a table.
 
     Its speeds were measured: on another kind of GPU they prove nothing.
     """
     if gpu is None:
-        return Served(Precision.OFF)
+        return ReleasePrecision(Precision.OFF)
     try:
         table = read_precision(release.location, release.manifest.weights_sha256)
         kept = {} if table is None else _kept(table, release)
     except ValueError as error:  # an optional file stops nobody
         log.warning(kv("precision table refused, serving bf16", version=release.model_version, error=error))
-        return Served(Precision.TABLE_REFUSED)
+        return ReleasePrecision(Precision.TABLE_REFUSED)
     if table is None:
-        return Served(Precision.NO_TABLE)
+        return ReleasePrecision(Precision.NO_TABLE)
     if not any(kept.values()):
-        return Served(Precision.NOTHING_KEPT)
+        return ReleasePrecision(Precision.NOTHING_KEPT)
     if table.gpu != gpu:
         of = {"measured_on": table.gpu, "gpu": gpu}
         log.warning(kv("precision table is of another GPU, serving bf16", version=release.model_version, **of))
-        return Served(Precision.OTHER_GPU)
-    return Served(Precision.FP8, kept)
+        return ReleasePrecision(Precision.OTHER_GPU)
+    return ReleasePrecision(Precision.FP8, kept)
 
 
 def _kept(table: PrecisionTable, release: Release) -> dict[str, dict[str, str]]:
