@@ -2,6 +2,8 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,7 +15,7 @@ from inference.precision.probe import Say, Times, probe
 from inference.precision.report import lines
 from inference.precision.select import BUDGET
 from inference.precision.source import SourceRefused, heldout_data, source_of
-from inference.precision.table import PrecisionTable, read_precision
+from inference.precision.table import PrecisionTable, VariantPrecision, read_precision
 from inference.precision.timing import site_times_us
 from inference.publishing import newest_bundle
 from inference.release import Release, load_release
@@ -33,7 +35,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Probe every linear of a release's rankers on held-out requests: the error of bf16 and of two FP8 "
         "recipes against float32, the change of the log loss with that linear alone, and on a GPU the time. Choose "
         "greedily under one budget, verify the choice on other requests, and write all of it into the bundle as "
-        "precision.json. FP8 is kept only where error and speed pass: without a GPU nothing is.",
+        "precision.json. FP8 is kept only where error and speed pass: without a GPU nothing is. Variants that are not "
+        "probed keep what the table says of them if it is of the same weights, budget, source, --candidates, GPU and "
+        "PyTorch; where it is not, what is dropped is said.",
     )
     parser.add_argument(
         "location", type=Path, nargs="?", help=f"directory of the bundle (default: the newest in {RELEASES}/MODEL)"
@@ -48,7 +52,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     source.add_argument("--movietweetings", type=Path, metavar="DIR", help="DIR/ratings.dat and DIR/movies.dat")
     source.add_argument("--from-topics", action="store_true", help="served slates and the activity after them")
     parser.add_argument(
-        "--variant", action="append", choices=tuple(VARIANTS), help="may be repeated (default: all of the release)"
+        "--variant",
+        action="append",
+        choices=tuple(VARIANTS),
+        help="may be repeated; the table keeps the others (default: all of the release)",
     )
     parser.add_argument("--requests", type=int, default=8192, help="held-out requests to use (default %(default)s)")
     parser.add_argument(
@@ -100,31 +107,42 @@ def _probed(args: argparse.Namespace, release: Release) -> PrecisionTable:
     source = source_of(release.manifest, _asked(args))
     torch.set_num_threads(args.threads)
     progress = Progress(quiet=args.json)
-    progress.say("reading held-out requests")
-    batches = heldout_batches(release, heldout_data(release, source, args.movietweetings), args.requests)
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    budget = args.budget_percent / 100
-    return PrecisionTable(
+    conditions = PrecisionTable(
         model=release.manifest.model,
         version=release.manifest.version,
         weights_sha256=release.manifest.weights_sha256,
-        budget=budget,
+        budget=args.budget_percent / 100,
         source=source,
-        num_requests=sum(batch.inputs.num_requests for batch in batches),
         candidates=args.candidates,
-        gpu=gpu,
+        gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         torch=torch.__version__,
-        variants={
-            name: probe(
-                release.bundle.ranker(name),
-                batches,
-                budget,
-                _times(args.candidates) if gpu else None,
-                _saying(progress, name),
-            )
-            for name in variants
-        },
+        variants={},
     )
+    found = _others(release.location, conditions, variants)  # says what it drops before minutes are spent
+    progress.say("reading held-out requests")
+    batches = heldout_batches(release, heldout_data(release, source, args.movietweetings), args.requests)
+    times = _times(args.candidates) if conditions.gpu else None
+    for name in variants:
+        ranker = release.bundle.ranker(name)
+        found[name] = probe(ranker, batches, conditions.budget, times, _saying(progress, name))
+    return replace(conditions, variants={name: found[name] for name in release.manifest.variants if name in found})
+
+
+def _others(location: Path, conditions: PrecisionTable, probed: Sequence[str]) -> dict[str, VariantPrecision]:
+    """What the bundle's table has of variants that are not `probed`, if it can stay beside them."""
+    try:
+        table = read_precision(location, conditions.weights_sha256)
+    except ReleaseError as error:
+        print(f"precision: the table that is there is dropped: {error}", file=sys.stderr)
+        return {}
+    others = {} if table is None else {name: one for name, one in table.variants.items() if name not in probed}
+    if table is None or not others:
+        return {}
+    if differences := conditions.differences(table):
+        names = ", ".join(others)
+        print(f"precision: what the table has of {names} is dropped: {'; '.join(differences)}", file=sys.stderr)
+        return {}
+    return others
 
 
 def _asked(args: argparse.Namespace) -> Source | None:

@@ -53,6 +53,7 @@ def probe(ranker: Ranker, batches: Sequence[Heldout], budget: float, times: Time
     say("choosing")
     selection = select(options, change, verified, budget)
     return VariantPrecision(
+        num_requests=sum(batch.inputs.num_requests for batch in batches),
         log_loss=log_loss(ranker, batches),
         sites=[_with_verdicts(row, selection) for row in rows],
         within_budget=selection.within_budget,

@@ -11,7 +11,7 @@ def lines(table: PrecisionTable) -> list[str]:
     """All variants, one line for each site and recipe."""
     speed = f"speed on {table.gpu} with {table.candidates} candidates" if table.gpu else "no GPU here: no speed"
     out = [
-        f"release {table.model}:{table.version}, {table.num_requests} held-out requests ({table.source})",
+        f"release {table.model}:{table.version}, held-out requests of what it was trained on ({table.source})",
         f"budget {table.budget:.3%} of the log loss; {speed}; torch {table.torch}",
     ]
     for name, variant in table.variants.items():
@@ -22,7 +22,8 @@ def lines(table: PrecisionTable) -> list[str]:
 def _variant(name: str, variant: VariantPrecision, budget: float) -> list[str]:
     rows = [_row(site, recipe, found) for site in variant.sites for recipe, found in site.recipes.items()]
     first = max(len(row[0]) for row in rows)
-    out = [f"variant {name}, log loss {variant.log_loss:.6f} in float32", _columns(HEAD, first)]
+    title = f"variant {name}, log loss {variant.log_loss:.6f} in float32, {variant.num_requests} requests"
+    out = [title, _columns(HEAD, first)]
     out += [_columns(row, first) for row in rows]
     out.append("on requests that the choice was not made on:")
     for recipe, change in variant.naive.items():

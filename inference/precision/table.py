@@ -11,8 +11,9 @@ import orjson
 from inference.manifest import ReleaseError
 from inference.precision.errors import KernelError
 
-FORMAT = 1
+FORMAT = 2
 PRECISION_FILE = "precision.json"
+CONDITIONS = ("budget", "source", "candidates", "gpu", "torch")  # of all variants of a table
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class VariantPrecision:
     """One ranker. Changes are relative to its log loss in float32, the larger one of two halves of the requests;
     `verified_change` and `naive` are on requests that the choice was not made on."""
 
+    num_requests: int  # held-out ones
     log_loss: float
     sites: list[SiteRow]
     within_budget: dict[str, str]  # site -> recipe: passes the error; what a machine may use that proves the speed
@@ -64,12 +66,16 @@ class PrecisionTable:
     weights_sha256: str
     budget: float
     source: str  # of the held-out requests
-    num_requests: int
     candidates: int  # rows of a product when it was timed
     gpu: str | None  # that the times are of
     torch: str
     variants: dict[str, VariantPrecision]
     format: int = FORMAT
+
+    def differences(self, other: "PrecisionTable") -> list[str]:
+        """In which conditions `other` differs, in words: variants of both cannot stand in one table then."""
+        pairs = {name: (getattr(self, name), getattr(other, name)) for name in CONDITIONS}
+        return [f"{name} is {mine}, was {theirs}" for name, (mine, theirs) in pairs.items() if mine != theirs]
 
     def write(self, location: Path) -> Path:
         """Into the bundle `location`, over what is there, whole or not at all. The release's own hash stays."""

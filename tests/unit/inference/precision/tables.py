@@ -19,8 +19,8 @@ def table(
 ) -> PrecisionTable:
     """Of one variant."""
     found = VariantPrecision(
-        log_loss=0.1, sites=[], within_budget=dict(kept), kept=dict(kept), change=0.0, verified_change=0.0,
-        verified_error=0.0, naive={}, naive_error={},
+        num_requests=256, log_loss=0.1, sites=[], within_budget=dict(kept), kept=dict(kept), change=0.0,
+        verified_change=0.0, verified_error=0.0, naive={}, naive_error={},
     )  # fmt: skip
     return PrecisionTable(
         model=release.manifest.model,
@@ -28,7 +28,6 @@ def table(
         weights_sha256=weights_sha256 or release.manifest.weights_sha256,
         budget=2e-4,
         source="synthetic",
-        num_requests=256,
         candidates=1000,
         gpu=gpu,
         torch="2.11",

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from inference.precision.heldout import heldout_batches
 from inference.precision.probe import probe, record, scales_with_candidates
 from inference.precision.recipes import FP8
 from inference.precision.source import heldout_data
-from inference.precision.table import PRECISION_FILE, read_precision
+from inference.precision.table import PRECISION_FILE, PrecisionTable, read_precision
 from inference.release import Release, load_release
 from inference.training.source import Source
 from inference.training.untrained import untrained_release
@@ -38,6 +39,12 @@ def probed(location: Path) -> Path:
     asked = [word for name in VARIANTS for word in ("--variant", name)]
     assert main(["precision", str(location), "--requests", "256", "--json", *asked]) == 0
     return location
+
+
+def table_of(location: Path) -> PrecisionTable:
+    table = read_precision(location, load_release(location).manifest.weights_sha256)
+    assert table is not None
+    return table
 
 
 def test_every_linear_of_the_variants_asked_for_is_in_the_table(
@@ -66,8 +73,7 @@ def test_every_linear_of_the_variants_asked_for_is_in_the_table(
 def test_without_a_gpu_no_speed_is_claimed_and_nothing_is_kept(
     probed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    table = read_precision(probed, load_release(probed).manifest.weights_sha256)
-    assert table is not None
+    table = table_of(probed)
     assert table.gpu is None
     recipes = [found for v in table.variants.values() for site in v.sites for found in site.recipes.values()]
     assert all(found.us is None and found.speedup is None for found in recipes)
@@ -76,6 +82,50 @@ def test_without_a_gpu_no_speed_is_claimed_and_nothing_is_kept(
     printed = capsys.readouterr().out
     assert "not measured" in printed
     assert "every linear in fp8 rowwise" in printed
+
+
+def test_a_variant_that_is_probed_alone_leaves_what_the_table_has_of_the_others(
+    probed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = table_of(probed)
+    assert main(["precision", str(probed), "--requests", "320", "--variant", "small"]) == 0
+    assert "dropped" not in capsys.readouterr().err
+    after = table_of(probed)
+    assert list(after.variants) == list(VARIANTS)
+    assert after.variants["standard"] == before.variants["standard"]
+    assert (before.variants["small"].num_requests, after.variants["small"].num_requests) == (256, 320)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--budget-percent", "0.01"], "budget is 0.0001, was 0.0002"),
+        (["--candidates", "500"], "candidates is 500, was 1000"),
+    ],
+    ids=["budget", "candidates"],
+)
+def test_what_cannot_stay_in_the_table_is_said(
+    probed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], reason: str
+) -> None:
+    copied = shutil.copytree(probed, tmp_path / "copy")
+    assert main(["precision", str(copied), "--requests", "256", "--variant", "small", *options]) == 0
+    assert f"what the table has of standard is dropped: {reason}" in capsys.readouterr().err
+    assert list(table_of(copied).variants) == ["small"]
+
+
+def test_a_table_of_another_gpu_or_of_other_weights_is_dropped_and_said(
+    probed: Path, release: Release, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copied = shutil.copytree(probed, tmp_path / "copy")
+    probing = ["precision", str(copied), "--requests", "256", "--variant", "small"]
+    replace(table_of(probed), gpu="NVIDIA B200").write(copied)
+    assert main([*probing, "--dry-run"]) == 0
+    assert "what the table has of standard is dropped: gpu is " in capsys.readouterr().err
+    assert table_of(copied).gpu == "NVIDIA B200"
+    replace(table_of(probed), weights_sha256="0" * 64).write(copied)
+    assert main(probing) == 0
+    assert "the table that is there is dropped: " in capsys.readouterr().err
+    assert list(table_of(copied).variants) == ["small"]
 
 
 def test_the_table_belongs_to_its_weights_and_leaves_the_release_as_it_was(probed: Path, release: Release) -> None:

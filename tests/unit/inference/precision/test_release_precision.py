@@ -106,7 +106,7 @@ def test_a_damaged_table_stops_nothing_and_is_said_and_counted(
 
 def test_a_table_of_another_format_is_refused(release: Release) -> None:
     written = table(release, KEPT).encode()
-    (release.location / PRECISION_FILE).write_bytes(written.replace(b'"format": 1', b'"format": 2'))
+    (release.location / PRECISION_FILE).write_bytes(written.replace(b'"format": 2', b'"format": 1'))
     assert release_precision(release, GPU) == ReleasePrecision(Precision.TABLE_REFUSED)
 
 
