@@ -16,7 +16,7 @@ from inference.precision.report import lines
 from inference.precision.select import BUDGET
 from inference.precision.source import SourceRefused, heldout_data, source_of
 from inference.precision.table import PrecisionTable, VariantPrecision, read_precision
-from inference.precision.timing import site_times_us
+from inference.precision.timing import site_times_us, without_fp8
 from inference.publishing import newest_bundle
 from inference.release import Release, load_release
 from inference.training.progress import Progress
@@ -33,11 +33,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "precision",
         help="find which linears of a release may run in FP8",
         description="Probe every linear of a release's rankers on held-out requests: the error of bf16 and of two FP8 "
-        "recipes against float32, the change of the log loss with that linear alone, and on a GPU the time. Choose "
-        "greedily under one budget, verify the choice on other requests, and write all of it into the bundle as "
-        "precision.json. FP8 is kept only where error and speed pass: without a GPU nothing is. Variants that are not "
-        "probed keep what the table says of them if it is of the same weights, budget, source, --candidates, GPU and "
-        "PyTorch; where it is not, what is dropped is said.",
+        "recipes against float32, the change of the log loss with that linear alone, and on a GPU with FP8 the time. "
+        "Choose greedily under one budget, verify the choice on other requests, and write all of it into the bundle as "
+        "precision.json. FP8 is kept only where error and speed pass: without such a GPU nothing is. Variants that are "
+        "not probed keep what the table says of them if it is of the same weights, budget, source, --candidates, GPU "
+        "and PyTorch; where it is not, what is dropped is said.",
     )
     parser.add_argument(
         "location", type=Path, nargs="?", help=f"directory of the bundle (default: the newest in {RELEASES}/MODEL)"
@@ -114,7 +114,7 @@ def _probed(args: argparse.Namespace, release: Release) -> PrecisionTable:
         budget=args.budget_percent / 100,
         source=source,
         candidates=args.candidates,
-        gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        gpu=_gpu(),
         torch=torch.__version__,
         variants={},
     )
@@ -124,7 +124,10 @@ def _probed(args: argparse.Namespace, release: Release) -> PrecisionTable:
     times = _times(args.candidates) if conditions.gpu else None
     for name in variants:
         ranker = release.bundle.ranker(name)
-        found[name] = probe(ranker, batches, conditions.budget, times, _saying(progress, name))
+        try:
+            found[name] = probe(ranker, batches, conditions.budget, times, _saying(progress, name))
+        except ValueError as error:
+            raise ValueError(f"variant {name}: {error}") from None
     return replace(conditions, variants={name: found[name] for name in release.manifest.variants if name in found})
 
 
@@ -143,6 +146,13 @@ def _others(location: Path, conditions: PrecisionTable, probed: Sequence[str]) -
         print(f"precision: what the table has of {names} is dropped: {'; '.join(differences)}", file=sys.stderr)
         return {}
     return others
+
+
+def _gpu() -> str | None:
+    if reason := without_fp8():
+        print(f"precision: {reason}: errors are measured, speed is not, and nothing is kept", file=sys.stderr)
+        return None
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
 
 
 def _asked(args: argparse.Namespace) -> Source | None:

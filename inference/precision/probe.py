@@ -1,5 +1,6 @@
 """One ranker, site by site: what its inputs look like, what each recipe does to it, and which sites may take FP8."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -28,7 +29,8 @@ def probe(ranker: Ranker, batches: Sequence[Heldout], budget: float, times: Time
     """The choice is made on every other batch and verified on the rest: at least four batches are needed.
 
     A change is the larger one of two halves of the requests, as errors of different sites that cancel on some requests
-    do not on others. Raises ValueError with fewer batches, or where a linear was not reached: its error is unknown.
+    do not on others. Raises ValueError with fewer batches, where a linear was not reached, as its error is unknown, and
+    where anything is not finite, naming the site.
     """
     if len(batches) < NUM_PARTS:
         raise ValueError(
@@ -39,6 +41,9 @@ def probe(ranker: Ranker, batches: Sequence[Heldout], budget: float, times: Time
         _larger(_change_over(ranker, part[::2]), _change_over(ranker, part[1::2])) for part in (choosing, verifying)
     )
     moments = record(ranker, [batch.inputs for batch in choosing])
+    exact = log_loss(ranker, batches)
+    if not math.isfinite(exact):
+        raise ValueError(f"the log loss in float32 is {exact}: nothing can be held against it")
     per_candidate = scales_with_candidates(ranker, choosing[0].inputs)
     found = linears(ranker)
 
@@ -54,7 +59,7 @@ def probe(ranker: Ranker, batches: Sequence[Heldout], budget: float, times: Time
     selection = select(options, change, verified, budget)
     return VariantPrecision(
         num_requests=sum(batch.inputs.num_requests for batch in batches),
-        log_loss=log_loss(ranker, batches),
+        log_loss=exact,
         sites=[_with_verdicts(row, selection) for row in rows],
         within_budget=selection.within_budget,
         kept=selection.kept,
@@ -68,7 +73,7 @@ def probe(ranker: Ranker, batches: Sequence[Heldout], budget: float, times: Time
 
 @torch.inference_mode()
 def record(ranker: Ranker, batches: Sequence[RankInputs]) -> dict[str, Moments]:
-    """Moments of the inputs of every linear; ValueError names those that no batch reached."""
+    """Moments of the inputs of every linear; ValueError names who was not reached or is not finite."""
     moments: dict[str, Moments] = {}
 
     def add(site: str, x: torch.Tensor) -> None:
@@ -77,8 +82,13 @@ def record(ranker: Ranker, batches: Sequence[RankInputs]) -> dict[str, Moments]:
     for batch in batches:
         with watched(ranker, add):
             ranker(batch)
-    if missing := sorted(linears(ranker).keys() - moments.keys()):
+    found = linears(ranker)
+    if missing := sorted(found.keys() - moments.keys()):
         raise ValueError(f"{', '.join(missing)} were not called: who multiplies with their weights cannot be probed")
+    for site, linear in found.items():
+        for name, values in (("weights", linear.weight), ("inputs", moments[site].covariance)):
+            if not values.isfinite().all():
+                raise ValueError(f"site {site}: its {name} are not finite")
     return moments
 
 

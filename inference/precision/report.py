@@ -9,7 +9,9 @@ WIDTHS = (9, 14, 8, 8, 8, 8, 10, 12, 0)  # of all but the first
 
 def lines(table: PrecisionTable) -> list[str]:
     """All variants, one line for each site and recipe."""
-    speed = f"speed on {table.gpu} with {table.candidates} candidates" if table.gpu else "no GPU here: no speed"
+    speed = (
+        f"speed on {table.gpu} with {table.candidates} candidates" if table.gpu else "no GPU with FP8 here: no speed"
+    )
     out = [
         f"release {table.model}:{table.version}, held-out requests of what it was trained on ({table.source})",
         f"budget {table.budget:.3%} of the log loss; {speed}; torch {table.torch}",

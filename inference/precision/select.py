@@ -49,9 +49,12 @@ def select(options: Sequence[Option], joint: Joint, verified: Joint, budget: flo
     """
     verdicts: dict[tuple[str, str], str] = {}
     chosen: dict[str, str] = {}
-    for option in sorted(options, key=lambda o: (-o.gain / max(abs(o.change), LEAST_CHANGE), o.site, o.recipe)):
-        reason = refusal(option, budget)
-        if reason is None and option.site in chosen:
+    refused = {(option.site, option.recipe): refusal(option, budget) for option in options}
+    verdicts |= {pair: reason for pair, reason in refused.items() if reason is not None}
+    possible = [option for option in options if refused[option.site, option.recipe] is None]  # no NaN to be sorted
+    for option in sorted(possible, key=lambda o: (-o.gain / max(abs(o.change), LEAST_CHANGE), o.site, o.recipe)):
+        reason = None
+        if option.site in chosen:
             reason = f"{chosen[option.site]} gains more"
         if reason is None and not abs(joint({**chosen, option.site: option.recipe})) <= budget:
             reason = "exceeds the budget together with the others"

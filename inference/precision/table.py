@@ -1,8 +1,10 @@
 """What was found, as the release keeps it: `precision.json` beside the weights it is true of."""
 
+import math
 import os
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import msgspec
@@ -39,6 +41,10 @@ class SiteRow:
     tail: float  # largest magnitude of its inputs over their root mean square
     recipes: dict[str, RecipeRow]
 
+    def __post_init__(self) -> None:
+        """ValueError names a figure that is not finite: JSON has no word for it."""
+        _check_finite(f"site {self.site}", asdict(self))
+
 
 @dataclass(frozen=True, slots=True)
 class VariantPrecision:
@@ -55,6 +61,11 @@ class VariantPrecision:
     verified_error: float  # one standard error of it, over requests
     naive: dict[str, float]  # recipe -> change with every linear in it
     naive_error: dict[str, float]
+
+    def __post_init__(self) -> None:
+        """As of a site."""
+        figures = {field.name: getattr(self, field.name) for field in fields(self)}
+        _check_finite("all sites together", figures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +123,11 @@ def read_precision(location: Path, weights_sha256: str) -> PrecisionTable | None
     if table.weights_sha256 != weights_sha256:
         raise ReleaseError(f"{path} is of weights {table.weights_sha256}, the release has {weights_sha256}")
     return table
+
+
+def _check_finite(owner: str, figures: Mapping[str, object]) -> None:
+    for name, value in figures.items():
+        if isinstance(value, Mapping):
+            _check_finite(f"{owner}, {name}", value)
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{owner}: {name} is {value}")

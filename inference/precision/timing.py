@@ -11,8 +11,17 @@ from inference.models.shared_linear import SharedLinear
 from inference.precision.recipes import BF16, RECIPES, stand_in
 from kernels.graphs import capture, device_seconds
 
+FP8_CAPABILITY = (8, 9)  # of Ada Lovelace, the first with units for it; `torch._scaled_mm` raises below
 REPLAYS = 50
 ROUNDS = 7
+
+
+def without_fp8() -> str | None:
+    """Why there is no speed of FP8 to measure on the GPU that is here; None if there is, or no GPU at all."""
+    if not torch.cuda.is_available() or (capability := torch.cuda.get_device_capability()) >= FP8_CAPABILITY:
+        return None
+    has, needs = (".".join(map(str, version)) for version in (capability, FP8_CAPABILITY))
+    return f"{torch.cuda.get_device_name()} has no FP8 (compute capability {has}, {needs} is needed)"
 
 
 def site_times_us(rows: int, linear: nn.Linear) -> dict[str, float]:

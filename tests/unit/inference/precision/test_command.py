@@ -15,7 +15,7 @@ from inference.precision.probe import probe, record, scales_with_candidates
 from inference.precision.recipes import FP8
 from inference.precision.source import heldout_data
 from inference.precision.table import PRECISION_FILE, PrecisionTable, read_precision
-from inference.release import Release, load_release
+from inference.release import Release, load_release, save_release
 from inference.training.source import Source
 from inference.training.untrained import untrained_release
 from runtime.ids import ItemId
@@ -139,6 +139,50 @@ def test_a_table_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / PRECISION_FILE).write_text('{"model": 3}')
     with pytest.raises(ReleaseError, match=r"precision.json: .*model"):
         read_precision(tmp_path, "any")
+
+
+def test_a_gpu_without_fp8_measures_errors_alone_and_says_so(
+    probed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 0))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA A100")
+    copied = shutil.copytree(probed, tmp_path / "copy")
+    assert main(["precision", str(copied), "--requests", "256", "--variant", "small"]) == 0
+    printed = capsys.readouterr()
+    assert "NVIDIA A100 has no FP8 (compute capability 8.0, 8.9 is needed): errors are measured" in printed.err
+    assert "no GPU with FP8 here: no speed" in printed.out
+    table = table_of(copied)
+    assert (table.gpu, table.variants["small"].kept) == (None, {})
+
+
+@pytest.mark.parametrize(
+    ("parameter", "named"),
+    [
+        ("from_candidate.weight", "site from_candidate: its weights"),
+        ("hops.0.query.bias", "site from_candidate: its inputs"),
+        ("heads.bias", "the log loss in float32 is nan"),
+    ],
+)
+def test_what_is_not_finite_is_named_and_nothing_is_written(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], parameter: str, named: str
+) -> None:
+    copied = shutil.copytree(trained, tmp_path / "copy")
+    release = load_release(copied)
+    release.bundle.ranker("small").get_parameter(parameter).fill_(float("nan"))
+    save_release(copied / "broken", release.bundle, release.manifest)
+    assert main(["precision", str(copied / "broken"), "--requests", "256", "--variant", "small"]) == 1
+    assert f"variant small: {named}" in capsys.readouterr().err
+    assert not (copied / "broken" / PRECISION_FILE).exists()
+
+
+def test_a_figure_that_is_not_finite_is_no_part_of_a_table(probed: Path) -> None:
+    (site, *_), variant = table_of(probed).variants["small"].sites, table_of(probed).variants["small"]
+    row = site.recipes["fp8 rowwise"]
+    with pytest.raises(ValueError, match=f"site {site.site}, recipes, fp8 rowwise: change is nan"):
+        replace(site, recipes={"fp8 rowwise": replace(row, change=float("nan"))})
+    with pytest.raises(ValueError, match="all sites together: verified_change is inf"):
+        replace(variant, verified_change=float("inf"))
 
 
 def test_only_what_grows_with_the_candidates_is_per_candidate(release: Release) -> None:
