@@ -1,51 +1,18 @@
 """What is filled in arrives, and what fills up keeps every promise of `RankInputs`."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
-
-pytest.importorskip("hypothesis")
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from cache.packed import PackedRows
 from cache.row import RowDtype, RowKind, decode_rows, encode_rows
 from inference.forward.arena import ALIGNMENT, Arena
 from inference.forward.buckets import Bucket
 from inference.forward.inputs import PackedInputs
-from inference.protocol import RankInputs
 from runtime.ids import ModelVersion
+from tests.unit.inference.forward.arrivals import DEVICE, arrived, assert_begins_with
 from tests.unit.inference.forward.batches import WIDTHS, batch
-
-DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def arrived(arena: Arena, inputs: PackedInputs) -> RankInputs:
-    """All of the bucket, back on the CPU."""
-    arena.fill(inputs)
-    arena.upload()
-    found = arena.rank_inputs(torch.float32)
-    return RankInputs(*(getattr(found, field.name).cpu() for field in fields(RankInputs)))
-
-
-def assert_begins_with(found: RankInputs, sent: RankInputs) -> None:
-    n, b = sent.num_candidates, sent.num_requests
-    for field in fields(RankInputs):
-        size = {"user": b, "user_mask": b, "context": b, "user_offsets": b}.get(field.name, n)
-        left, right = getattr(found, field.name)[:size], getattr(sent, field.name)[:size]
-        torch.testing.assert_close(left, right, rtol=0, atol=0)
-
-
-@settings(deadline=None, max_examples=50)
-@given(counts=st.lists(st.integers(0, 40), min_size=1, max_size=4))
-def test_a_batch_arrives_and_the_padded_one_is_a_batch(counts: list[int]) -> None:
-    arena, inputs = Arena(Bucket(160, 4), WIDTHS, DEVICE), batch(counts)
-    arrived(arena, PackedInputs.of(batch([40] * 4, seed=1)))  # what was there before
-    found = arrived(arena, PackedInputs.of(inputs))
-    found.check()
-    assert_begins_with(found, inputs)
 
 
 def test_rows_that_are_shared_or_not_there_arrive_where_they_belong() -> None:

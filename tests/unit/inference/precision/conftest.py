@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from inference.training.synthetic_release import train_synthetic
-
 
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
@@ -21,4 +19,8 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its bundle; whoever writes into it copies it."""
+    from inference.training.synthetic_release import (
+        train_synthetic,
+    )  # not at the top: a GPU machine has no more than torch
+
     return train_synthetic(tmp_path_factory.mktemp("trained"), quick=True).location
