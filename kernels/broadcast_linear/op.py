@@ -5,8 +5,8 @@ import torch.nn.functional as F
 
 from kernels.backend import use_triton
 from kernels.broadcast_linear import reference
+from kernels.broadcast_linear.dispatch import Form, form_for
 from kernels.broadcast_linear.epilogue import Epilogue, Normed, check_epilogue, tensors_of
-from kernels.broadcast_linear.form import Form, form_for
 from kernels.checks import FLOATS, check_choice, check_tensor
 
 

@@ -76,7 +76,7 @@ def _case(shape: Shape, finish: str, dtype: torch.dtype, gpu: bool) -> Case:
     decomposed = with_form(reference.broadcast_linear)
     providers = {EXPANDED: expanded, DECOMPOSED: decomposed, COMPILED: torch.compile(decomposed)}
     providers[OURS] = with_form(broadcast_linear)
-    if gpu and finish == "none":  # which form and which tile win where: the constants of form.py and config.py
+    if gpu and finish == "none":  # which form and which tile win where: the constants of dispatch.py and config.py
         providers |= {f"{OURS}, {name}": with_form(form) for name, form in _forms().items()}
     return Case(
         op="broadcast_linear",

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from kernels.broadcast_linear import form, reference
+from kernels.broadcast_linear import dispatch, reference
 from kernels.broadcast_linear.config import Config
 from kernels.broadcast_linear.epilogue import BlockNorm, Cross, Epilogue, Normed
 from kernels.broadcast_linear.kernel import broadcast_linear_triton, finish_triton
@@ -93,7 +93,7 @@ def test_the_shipped_block_is_256_wide(device: torch.device) -> None:
 def test_a_deep_product_is_the_librarys_and_a_cancelling_one_is_not(
     b: int, device: torch.device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(form.PEAK_FLOPS, 2, form.BYTES_PER_S)  # every K of more than a few is deep
+    monkeypatch.setitem(dispatch.PEAK_FLOPS, 2, dispatch.BYTES_PER_S)  # every K of more than a few is deep
     given = inputs([4] * b, 24, 64, torch.bfloat16, device)
     for name in EPILOGUES:
         epilogue = epilogue_of(name, 4 * b, 64, torch.bfloat16, device)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from kernels.broadcast_linear import form, reference
+from kernels.broadcast_linear import dispatch, reference
 from kernels.broadcast_linear.config import CONFIGS, FP8_CONFIGS, FP32_CONFIG, TRIALS, Config, config_for
 from kernels.broadcast_linear.epilogue import Normed
 from kernels.broadcast_linear.kernel import broadcast_linear_triton
@@ -100,7 +100,7 @@ def test_every_form_gives_the_same(
     counts: list[int], deep: bool, activation: str, device: torch.device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if deep:
-        monkeypatch.setitem(form.PEAK_FLOPS, 2, 1e-3 * form.BYTES_PER_S)
+        monkeypatch.setitem(dispatch.PEAK_FLOPS, 2, 1e-3 * dispatch.BYTES_PER_S)
     given = inputs(counts, 24, 40, torch.bfloat16, device)
     assert_close(broadcast_linear(*given, activation=activation), exact(*given, activation))
 

@@ -101,12 +101,12 @@ def test_a_user_does_not_see_the_history_of_others(config: Config, normalise: bo
     index = given.cand_to_user
     poisoned = v.clone()
     poisoned[7:43] = float("nan")  # the histories of users 1 and 2
-    ways = [
-        lambda v: hamming_pool_triton(given.a, given.b, v, table, index, given.kv_offsets, normalise, config),
-        lambda v: reference.hamming_pool(given.a, given.b, v, table, index, given.kv_offsets, normalise),
-    ]
-    for way in ways:
-        before, after = way(v), way(poisoned)
+
+    def both(v: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        args = given.a, given.b, v, table, index, given.kv_offsets, normalise
+        return hamming_pool_triton(*args, config), reference.hamming_pool(*args)
+
+    for before, after in zip(both(v), both(poisoned), strict=True):
         torch.testing.assert_close(after[index != 1], before[index != 1], rtol=0, atol=0)
         assert after[index == 1].isnan().all()
 
