@@ -67,7 +67,7 @@ bench: $(STAMP) ## the figures of docs/figures.md, measured on this machine (hal
 	$(BIN)/python -m benchmarks agent-throughput
 	$(BIN)/python -m benchmarks kills
 
-bench-kernels: $(STAMP) ## every op beside its baselines on this machine's CPU, and the tables of kernels/README.md
+bench-kernels: $(STAMP) ## every op beside its baselines on this machine's CPU, and docs/kernels/figures.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.kernels cpu  # one thread: two on a shared machine wait for each other
 	$(BIN)/python -m benchmarks.kernels report
 
@@ -76,7 +76,7 @@ GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,python3)
 
 test-gpu: ## the tests of kernels and forward pass on a real GPU; says so where there is none
 	@$(GPU_PYTHON) -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null || { echo "test-gpu needs a CUDA GPU, and the PyTorch of $(GPU_PYTHON) sees none here (or it has no PyTorch)" >&2; exit 2; }
-	$(GPU_PYTHON) -m pytest -c tests/gpu/pytest.ini --rootdir=. tests/unit/kernels tests/unit/inference/forward tests/unit/inference/precision/test_timing.py
+	$(GPU_PYTHON) -m pytest -c tests/gpu/pytest.ini --rootdir=.
 
 bench-gpu: ## the kernels' figures on a real GPU, in under ten minutes; says so where there is none
 	PYTHON=$(GPU_PYTHON) benchmarks/kernels/gpu.sh

@@ -1,123 +1,103 @@
-"""`python -m benchmarks.kernels cpu|gpu|summary|report`: every op beside its baselines, as CSV and in tables."""
+"""`python -m benchmarks.kernels cpu|gpu|gate|summary|report`: every op beside its baselines, as CSV and in tables."""
 
 import argparse
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from benchmarks.kernels import report
-from benchmarks.kernels.case import COMPILED, OURS, Case
-from benchmarks.kernels.ceilings import measure_ceilings
-from benchmarks.kernels.failures import Failure, failures_path, read_failures, write_failures
-from benchmarks.kernels.measure import forget, measure, passes
+from benchmarks.kernels.device_gate import gate_log, gate_of, run_gate
+from benchmarks.kernels.failures import failures_path, read_failures
+from benchmarks.kernels.grid import Status, run
 from benchmarks.kernels.plot import draw
-from benchmarks.kernels.registry import all_cases, op_cases, op_names
-from benchmarks.kernels.results import FOLDER, Machine, merge_rows, read_rows, this_machine
-from benchmarks.kernels.summary import read_gate, summary
-from kernels.roofline import Ceilings
+from benchmarks.kernels.registry import all_cases, op_names
+from benchmarks.kernels.results import FOLDER, Machine, read_rows, this_machine
+from benchmarks.kernels.summary import summary
 
 UNKNOWN = Machine("an unknown GPU", "of no version", "of no version", "not run")
+STATUS = (
+    "Status: 0 all is measured and right, 1 something failed, 2 there is no GPU, 3 the GPU was lost: the same again "
+    "with --resume goes on, 4 time is up and something is left: the same again with --resume."
+)
+TAIL = 15  # lines of the gate that are shown
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Status 0 when everything that was asked for was measured and right, 1 otherwise, 2 without the GPU it needs."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.kernels", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    for kind in ("cpu", "gpu"):
-        line = f"measure every op on the {kind.upper()}"
-        command = commands.add_parser(kind, help=line, description=line)
-        command.add_argument("ops", nargs="*", metavar="OP", help=f"default all: {', '.join(op_names())}")
-        command.add_argument("--out", type=Path, default=FOLDER, help="folder of the CSV (default %(default)s)")
-        command.add_argument("--seconds", type=float, default=float("inf"), help="stop before a case begins later")
-        command.add_argument(
-            "--resume", action="store_true", help="leave out what the CSV has of today, this machine and these versions"
-        )
-    line = "say how a run on a GPU went, and write it into summary.txt beside its CSV"
-    summarise = commands.add_parser("summary", help=line, description=line)
-    summarise.add_argument("--out", type=Path, default=FOLDER, help="folder of the CSV (default %(default)s)")
-    line = "write the tables of kernels/README.md and the plot beside it from the CSV files"
-    commands.add_parser("report", help=line, description=line)
-    args = parser.parse_args(argv)
+    """The exit status: a `Status`; of `gate` and `summary` 0 where all is well, else 1."""
+    args = _parsed(argv)
     if args.command == "report":
-        report.README.write_text(report.rendered(report.README.read_text()))
+        report.write()
         draw(read_rows(FOLDER / "cpu.csv"))
-        return 0
+        return Status.DONE
     if args.command == "summary":
         return tell(args.out)
-    if unknown := set(args.ops) - set(op_names()):
-        parser.error(f"no such op: {', '.join(sorted(unknown))}; there are {', '.join(op_names())}")
-    if args.command == "gpu" and not torch.cuda.is_available():
+    if args.command != "cpu" and not torch.cuda.is_available():
         print("this needs a CUDA GPU, and PyTorch sees none here; `cpu` measures what runs without", file=sys.stderr)
-        return 2
+        return Status.NO_GPU
+    if args.command == "gate":
+        return test(args.out, args.seconds)
     device = torch.device("cuda" if args.command == "gpu" else "cpu")
     return run(device, args.ops or op_names(), args.out / f"{args.command}.csv", args.seconds, args.resume)
 
 
-def run(device: torch.device, ops: Sequence[str], path: Path, seconds: float, resume: bool) -> int:
-    """Measure, keeping every case as soon as it is done. Status as in `main`."""
-    until = time.monotonic() + seconds
-    machine = this_machine(device)
-    failures: list[Failure] = []
-    write_failures(failures_path(path), failures)
-    todo = [(op, part) for op in ops for case in op_cases(op, device) for part in passes(case)]
-    # torch.compile last of all: it takes longest, and a run that is cut short has everything else.
-    todo.sort(key=lambda pair: COMPILED in pair[1].providers)
-    if resume:
-        have = {row.key for row in read_rows(path) if row.measured_on == machine}
-        todo = [(op, part) for op, part in todo if not _keys(part) <= have]
-    ceilings = {dtype: measure_ceilings(device, dtype) for dtype in {part.dtype for _, part in todo}}
-    for dtype, found in ceilings.items():
-        print(f"{machine.machine}, {dtype}: {found.flops_per_s / 1e12:.3g} TFLOP/s, {found.bytes_per_s / 1e9:.4g} GB/s")
-    for done, (_, part) in enumerate(todo):
-        if time.monotonic() > until:
-            print(f"time is up: {len(todo) - done} of {len(todo)} parts are left; run it again with --resume")
-            break
-        if failure := _one(part, device, ceilings[part.dtype], machine, path, print):
-            failures.append(failure)
-            write_failures(failures_path(path), failures)  # at once: what comes next may end the process
-    return 1 if failures else 0
+def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.kernels", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, line in (
+        ("cpu", "measure every op on the CPU"),
+        ("gpu", "measure every op on the GPU"),
+        ("gate", "run the tests on the GPU, unless they have passed with these sources, GPU and versions"),
+        ("summary", "say how a run on a GPU went, and write it into summary.txt beside its CSV"),
+        ("report", "write the tables of docs/kernels/figures.md and the plot beside it from the CSV files"),
+    ):
+        measures = name in ("cpu", "gpu")
+        command = commands.add_parser(name, help=line, description=line, epilog=STATUS if measures else None)
+        if name != "report":
+            command.add_argument("--out", type=Path, default=FOLDER, help="folder of the CSV (default %(default)s)")
+        if measures or name == "gate":
+            line = "begin no case after them" if measures else "stop then"
+            command.add_argument("--seconds", type=float, default=float("inf"), help=line)
+        if measures:
+            command.add_argument("ops", nargs="*", metavar="OP", help=f"default all: {', '.join(op_names())}")
+            line = (
+                "leave out what the CSV has of today, this machine, these versions and sources; what failed comes last"
+            )
+            command.add_argument("--resume", action="store_true", help=line)
+    args = parser.parse_args(argv)
+    if unknown := set(getattr(args, "ops", ())) - set(op_names()):
+        parser.error(f"no such op: {', '.join(sorted(unknown))}; there are {', '.join(op_names())}")
+    return args
+
+
+def test(out: Path, seconds: float) -> int:
+    """The gate, and the end of its log. Status 1 unless it passed."""
+    machine = this_machine(torch.device("cuda"))
+    gate = run_gate(out, machine, seconds)
+    log = gate_log(out, machine)
+    print("\n".join(log.read_text().splitlines()[-TAIL:]), f"({log})", sep="\n")
+    return Status.DONE if gate and gate.passed else Status.FAILED
 
 
 def tell(out: Path) -> int:
     """Write and print the summary of what is in `out`. Status 1 without a gate that passed or with a failed case."""
-    rows, failures = read_rows(out / "gpu.csv"), read_failures(failures_path(out / "gpu.csv"))
-    gpu, log = torch.device("cuda"), out / "gate.log"
+    rows, failures, gpu = (
+        read_rows(out / "gpu.csv"),
+        read_failures(failures_path(out / "gpu.csv")),
+        torch.device("cuda"),
+    )
     if torch.cuda.is_available():
         machine = this_machine(gpu)
     else:  # away from the machine: of what was measured last
         machine = max((row.measured_on for row in rows), key=lambda one: one.date, default=UNKNOWN)
-    gate = read_gate(log.read_text()) if log.exists() else None
+    gate = gate_of(out, machine)
     mine = [row for row in rows if row.measured_on == machine]
-    text = summary(gate, list(all_cases(gpu)), mine, failures, machine)
+    failed = [failure for failure in failures if failure.measured_on == machine]
+    text = summary(gate, list(all_cases(gpu)), mine, failed, machine)
     (out / "summary.txt").write_text(text)
     print(text, end="")
-    return 0 if gate and gate.passed and not failures else 1
-
-
-def _one(
-    case: Case, device: torch.device, ceilings: Ceilings, machine: Machine, path: Path, say: Callable[[str], None]
-) -> Failure | None:
-    try:
-        rows = measure(case, device, ceilings, machine)
-    except Exception as error:  # whatever a compiler or a GPU raises, the other cases are measured
-        found = f"{type(error).__name__}: {str(error)[:300]}"
-        say(f"{case.op} {case.shape}: {found}")
-        return Failure(case.op, case.shape, str(case.dtype).removeprefix("torch."), found)
-    finally:
-        forget(device)
-    # Ours beside torch.compile is there for the ratio: its own row is that of the first part.
-    compiled = COMPILED in case.providers
-    merge_rows(path, [row for row in rows if not (compiled and row.provider == OURS)])
-    say(f"{case.op} {case.shape}: " + ", ".join(f"{row.provider} {row.ms:.4g} ms" for row in rows))
-    return None
-
-
-def _keys(case: Case) -> set[tuple[str, str, str, str]]:
-    dtype = str(case.dtype).removeprefix("torch.")
-    return {(case.op, case.shape, dtype, name) for name in case.providers}
+    return Status.DONE if gate and gate.passed and not failed else Status.FAILED
 
 
 if __name__ == "__main__":

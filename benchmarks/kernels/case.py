@@ -34,3 +34,8 @@ class Case:
     providers: Mapping[str, Callable[..., Outputs]]
     exact: Callable[..., Outputs]  # the definition in float64, materialised: the gate before every timing
     tolerance: float  # relative Frobenius error that the gate allows
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Op, shape and dtype, as the CSV has them."""
+        return self.op, self.shape, str(self.dtype).removeprefix("torch.")

@@ -1,9 +1,8 @@
 """One case: the gate, then the times of its providers beside ours."""
 
-import gc
 import zlib
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import torch
 
@@ -31,10 +30,10 @@ def measure(case: Case, device: torch.device, ceilings: Ceilings, machine: Machi
     timings = side_by_side(case.providers, inputs)
     return [
         Row(
-            op=case.op, shape=case.shape, dtype=str(case.dtype).removeprefix("torch."), provider=name,
+            *case.key, provider=name,
             ms=t.median_s * 1e3, ms_p20=t.p20_s * 1e3, ms_p80=t.p80_s * 1e3, times_ours=t.ratio_to(timings[OURS]),
             floor_ms=ceilings.floor_s(case.work) * 1e3, bound=ceilings.bound(case.work), error=found[name],
-            machine=machine.machine, torch=machine.torch, triton=machine.triton, date=machine.date,
+            **asdict(machine),
         )
         for name, t in timings.items()
     ]  # fmt: skip
@@ -54,11 +53,3 @@ def passes(case: Case) -> Iterator[Case]:
 def hash_of(case: Case) -> int:
     """A seed that is the same in every process."""
     return zlib.crc32(f"{case.op} {case.shape}".encode())
-
-
-def forget(device: torch.device) -> None:
-    """Let go of a case's tensors and compiled code before the next."""
-    torch.compiler.reset()
-    gc.collect()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()

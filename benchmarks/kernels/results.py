@@ -1,4 +1,4 @@
-"""The rows of a benchmark as CSV: kept in git, read by the tables of kernels/README.md."""
+"""The rows of a benchmark as CSV: kept in git, read by `report.py`."""
 
 import csv
 import platform
@@ -9,17 +9,20 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.kernels.sources import sources_digest
+
 FOLDER = Path(__file__).parent / "results"
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What a row was measured on."""
+    """What a row was measured on, and which code: rows of different ones do not belong to one run."""
 
     machine: str
     torch: str
     triton: str
     date: str
+    sources: str = ""  # their digest; rows that do not say it are of others
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Row:
     torch: str
     triton: str
     date: str
+    sources: str = ""
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -48,7 +52,10 @@ class Row:
 
     @property
     def measured_on(self) -> Machine:
-        return Machine(self.machine, self.torch, self.triton, self.date)
+        return Machine(self.machine, self.torch, self.triton, self.date, self.sources)
+
+
+_NUMBERS = {field.name for field in fields(Row) if field.type is float}
 
 
 def this_machine(device: torch.device) -> Machine:
@@ -62,7 +69,7 @@ def this_machine(device: torch.device) -> Machine:
     name = (
         torch.cuda.get_device_name() if device.type == "cuda" else f"{_processor()}, {torch.get_num_threads()} threads"
     )
-    return Machine(name, torch.__version__, version, datetime.now(UTC).date().isoformat())
+    return Machine(name, torch.__version__, version, datetime.now(UTC).date().isoformat(), sources_digest())
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -77,10 +84,12 @@ def merge_rows(path: Path, rows: Iterable[Row]) -> None:
     """Write `rows` over those of the same op, shape, dtype and provider; the others stay."""
     merged = {row.key: row for row in [*read_rows(path), *rows]}
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="") as file:
+    unfinished = path.with_suffix(".part")
+    with unfinished.open("w", newline="") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
         writer.writeheader()
         writer.writerows(_record(merged[key]) for key in sorted(merged))
+    unfinished.replace(path)  # whoever is stopped in between has the rows of before
 
 
 def by_shape(rows: Sequence[Row]) -> Iterator[tuple[tuple[str, str, str], dict[str, Row]]]:
@@ -92,9 +101,7 @@ def by_shape(rows: Sequence[Row]) -> Iterator[tuple[tuple[str, str, str], dict[s
 
 
 def _row(record: dict[str, str]) -> Row:
-    values = {
-        field.name: float(record[field.name]) if field.type is float else record[field.name] for field in fields(Row)
-    }
+    values = {name: float(text) if name in _NUMBERS else text for name, text in record.items()}
     return Row(**values)  # type: ignore[arg-type]
 
 

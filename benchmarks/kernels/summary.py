@@ -1,10 +1,9 @@
 """A run on a GPU in a few lines: the gate, how far the grid came, and the goals with what was measured of each."""
 
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from benchmarks.kernels.case import OURS, Case
+from benchmarks.kernels.device_gate import Gate
 from benchmarks.kernels.failures import Failure
 from benchmarks.kernels.report import FORWARD, NOT_MEASURED, mfu
 from benchmarks.kernels.results import Machine, Row, by_shape
@@ -14,32 +13,14 @@ GOAL_FORWARD_MS = 1.0
 GOAL_LCE_MS = 0.50
 LARGE, FP8, STANDARD_1000 = "large ", " fp8", "standard N=1000 B=1"
 LCE, PUBLISHED = "broadcast_lce", "N=1024 M=433 d=256 K=866 K_request=1178 B=15"
-ENDED = re.compile(r"^=*\s*(\d+ (?:passed|failed|skipped|errors?|deselected|warnings?)\b.*) in [\d.]+s", re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """How the tests ended, by pytest's own counts."""
-
-    counts: str  # "3 failed, 1056 passed, 4 skipped"
-
-    @property
-    def passed(self) -> bool:
-        """Some tests ran, and none failed."""
-        return bool(re.search(r"\bpassed\b", self.counts)) and not re.search(r"\b(failed|errors?)\b", self.counts)
-
-
-def read_gate(log: str) -> Gate | None:
-    """What pytest's output ends with; None if it did not come to an end."""
-    found = ENDED.findall(log)
-    return Gate(found[-1]) if found else None
 
 
 def summary(
     gate: Gate | None, cases: Sequence[Case], rows: Sequence[Row], failures: Sequence[Failure], machine: Machine
 ) -> str:
-    """The text. `rows` are those of this machine, versions and day; `cases` all that there are."""
-    lines = [f"Kernels on {machine.machine}, torch {machine.torch}, Triton {machine.triton}, {machine.date}", ""]
+    """The text. `gate`, `rows` and `failures` are those of `machine`; `cases` all that there are."""
+    versions = f"torch {machine.torch}, Triton {machine.triton}, sources {machine.sources or 'not known'}"
+    lines = [f"Kernels on {machine.machine}, {machine.date}, {versions}", ""]
     lines += [f"gate: {_verdict(gate)}", *_progress(cases, rows, failures), "", "goals:"]
     lines += [f"- {line}" for line in _goals(cases, rows)]
     return "\n".join(lines) + "\n"
@@ -47,20 +28,20 @@ def summary(
 
 def _verdict(gate: Gate | None) -> str:
     if gate is None:
-        return "no result: it did not come to an end, see gate.log"
-    return f"{'passed' if gate.passed else 'FAILED, see gate.log'} ({gate.counts})"
+        return "no result: it was not run or did not come to an end"
+    return f"{'passed' if gate.passed else 'FAILED'} ({gate.counts})"
 
 
 def _progress(cases: Sequence[Case], rows: Sequence[Row], failures: Sequence[Failure]) -> Iterator[str]:
     measured = {key: by_provider.keys() for key, by_provider in by_shape(rows)}
-    open_cases = [case for case in cases if not case.providers.keys() <= set(measured.get(_key(case), ()))]
+    open_cases = [case for case in cases if not case.providers.keys() <= set(measured.get(case.key, ()))]
     errors = {failure.key: failure.error for failure in failures}
-    failed = [case for case in open_cases if _key(case) in errors]
-    left = [case for case in open_cases if _key(case) not in errors]
+    failed = [case for case in open_cases if case.key in errors]
+    left = [case for case in open_cases if case.key not in errors]
     done = len(cases) - len(open_cases)
     yield f"cases: {done} of {len(cases)} done, {len(left)} left, {len(failed)} failed"
     for case in failed:
-        yield f"  failed: {case.op} {case.shape}: {errors[_key(case)]}"
+        yield f"  failed: {case.op} {case.shape}: {errors[case.key]}"
     if left:
         names = dict.fromkeys(case.op for case in left)
         counts = ", ".join(f"{name} {sum(case.op == name for case in left)}" for name in names)
@@ -109,7 +90,3 @@ def _ms(row: Row) -> str:
 
 def _reached(yes: bool) -> str:
     return "reached" if yes else "not reached"
-
-
-def _key(case: Case) -> tuple[str, str, str]:
-    return case.op, case.shape, str(case.dtype).removeprefix("torch.")

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from benchmarks.kernels import report
-from benchmarks.kernels.case import COMPILED, OURS, Case
+from benchmarks.kernels.case import COMPILED, EXPANDED, OURS, Case
 from benchmarks.kernels.ceilings import measure_ceilings
+from benchmarks.kernels.findings import findings
 from benchmarks.kernels.gate import largest_error, relative_error
 from benchmarks.kernels.measure import GateFailed, measure
 from benchmarks.kernels.ops import broadcast_linear
@@ -37,9 +38,11 @@ def row(**changed: object) -> Row:
     return Row(**facts | changed)  # type: ignore[arg-type]
 
 
-def test_the_readme_is_what_the_results_say() -> None:
-    text = report.README.read_text()
+@pytest.mark.parametrize("path", [report.README, report.FIGURES], ids=lambda path: path.name)
+def test_the_pages_are_what_the_results_say(path: Path) -> None:
+    text = path.read_text()
     assert report.rendered(text) == text, "run: python -m benchmarks.kernels report"
+    assert "<!-- end -->" in text
 
 
 def test_the_readme_names_every_op() -> None:
@@ -113,11 +116,36 @@ def test_newer_rows_replace_those_of_the_same_way(tmp_path: Path) -> None:
 def test_what_was_not_measured_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "FOLDER", tmp_path)
     merge_rows(tmp_path / "cpu.csv", [row(), row(provider=COMPILED, times_ours=1.5)])
-    line = next(line for line in report.tables("cpu").splitlines() if line.startswith(f"| {row().shape} |"))
-    assert line.split(" | ")[1:3] == ["2", "25% (memory)"]
+    lines = report.tables("cpu").splitlines()
+    (line,) = (line for line in lines if line.startswith("| N="))
+    assert line.split(" | ")[:3] == [f"| {row().shape}", "2", "25% (memory)"]
     assert "1.50 times" in line
-    assert report.NOT_MEASURED in line
-    assert report.tables("gpu").count(report.NOT_MEASURED) > 100
+    assert report.NOT_MEASURED in line  # another way at the same shape
+    cases = len(list(op_cases("broadcast_linear", CPU)))
+    assert f"- `broadcast_linear`: {cases - 1} of {cases} cases" in lines[lines.index("### Not measured") :]
+    gpu = report.tables("gpu")
+    assert "| shape" not in gpu
+    ops = {case.op for case in all_cases(torch.device("cuda"))}
+    assert {line.split("`")[1] for line in gpu.splitlines() if line.startswith("- ")} == ops  # one line each
+    assert report.summed_up("gpu").startswith("0 of ")
+
+
+def test_what_the_figures_come_to_is_of_the_rows() -> None:
+    assert findings([]) == []
+    forward = {"op": "ranker_forward"}
+    rows = [
+        row(**forward, provider=name, shape=f"compact N={n} B=1", ms=ms, times_ours=times)
+        for n, ours, copied in ((50, 1.0, 2.0), (4000, 20.0, 90.0))
+        for name, ms, times in ((OURS, ours, 1.0), (EXPANDED, copied, copied / ours), (COMPILED, ours, 1.0 + n / 1e4))
+    ]
+    rows += [row(provider=COMPILED, shape=shape, times_ours=times) for shape, times in (("a", 0.5), ("b", 0.9))]
+    rows += [row(op="jagged_unique", provider="torch.unique", times_ours=0.6)]
+    cost, compiled, faster, unique = findings(rows)
+    assert cost.startswith("80 times the candidates (50 to 4,000) cost 20 times as much")
+    assert "to every candidate 45 times, and 4.5 times as long at 4,000." in cost
+    assert compiled.startswith("`torch.compile` takes 1.00 to 1.40 of our time for the forward pass")
+    assert "for `broadcast_linear` (0.50 to 0.90):" in faster
+    assert unique.startswith("`torch.unique` takes 0.60 to 0.60 of the time of `jagged_unique`")
 
 
 def test_the_plot_has_the_points_of_one_request(tmp_path: Path) -> None:
