@@ -10,6 +10,7 @@ import torch
 
 from inference.manifest import ReleaseError
 from inference.models.ranker import VARIANTS
+from inference.precision.as_served import as_served
 from inference.precision.heldout import heldout_batches
 from inference.precision.probe import Say, Times, probe
 from inference.precision.report import lines
@@ -34,10 +35,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="find which linears of a release may run in FP8",
         description="Probe every linear of a release's rankers on held-out requests: the error of bf16 and of two FP8 "
         "recipes against float32, the change of the log loss with that linear alone, and on a GPU with FP8 the time. "
-        "Choose greedily under one budget, verify the choice on other requests, and write all of it into the bundle as "
-        "precision.json. FP8 is kept only where error and speed pass: without such a GPU nothing is. Variants that are "
-        "not probed keep what the table says of them if it is of the same weights, budget, source, --candidates, GPU "
-        "and PyTorch; where it is not, what is dropped is said.",
+        "Choose greedily under one budget of the change from float32, as the choice serves with all else in bf16, "
+        "verify it on other requests, and write all of it into the bundle as precision.json. FP8 is kept only where "
+        "error and speed pass: without such a GPU nothing is. Variants that are not probed keep what the table says of "
+        "them if it is of the same weights, budget, source, --candidates, GPU and PyTorch; where it is not, what is "
+        "dropped is said.",
     )
     parser.add_argument(
         "location", type=Path, nargs="?", help=f"directory of the bundle (default: the newest in {RELEASES}/MODEL)"
@@ -122,10 +124,11 @@ def _probed(args: argparse.Namespace, release: Release) -> PrecisionTable:
     progress.say("reading held-out requests")
     batches = heldout_batches(release, heldout_data(release, source, args.movietweetings), args.requests)
     times = _times(args.candidates) if conditions.gpu else None
+    serve = as_served(release.manifest, torch.device("cuda" if conditions.gpu else "cpu"))
     for name in variants:
         ranker = release.bundle.ranker(name)
         try:
-            found[name] = probe(ranker, batches, conditions.budget, times, _saying(progress, name))
+            found[name] = probe(ranker, batches, conditions.budget, serve, times, _saying(progress, name))
         except ValueError as error:
             raise ValueError(f"variant {name}: {error}") from None
     return replace(conditions, variants={name: found[name] for name in release.manifest.variants if name in found})

@@ -1,13 +1,13 @@
 """Requests that a ranker has not learned from, as the tensors it reads, and the log loss over them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from inference.forward.inputs import PackedInputs
 from inference.models.bundle import Bundle
-from inference.models.ranker import Ranker
 from inference.protocol import RankInputs, Tier
 from inference.release import Release
 from inference.training.batches import Batches
@@ -19,12 +19,14 @@ from inference.training.tiers import Pattern
 BATCH_REQUESTS = 64
 PAIR_COVERAGE = 0.6  # of the candidates, as in training
 
+Clicks = Callable[[RankInputs], torch.Tensor]  # [N] the logits of a click
+
 
 @dataclass(frozen=True, slots=True)
 class Heldout:
     """One batch."""
 
-    inputs: RankInputs
+    inputs: RankInputs  # float32, its rows rounded to the half floats that the store has
     positions: torch.Tensor  # [N] what the place in the slate adds to the logit
     clicked: torch.Tensor  # [N] float32
     weight: torch.Tensor  # [N] float32
@@ -52,26 +54,20 @@ def _batches(bundle: Bundle, data: Dataset) -> Iterator[Heldout]:
         found = bundle.foundation.pair_rows(foundation_tap(bundle, batch)).numpy()
         pattern.rows[batch.rows] = found * exact[batch.rows][:, None]
         yield Heldout(
-            inputs=rank_inputs(bundle, batch, pattern),
+            inputs=PackedInputs.of(rank_inputs(bundle, batch, pattern)).decoded(),
             positions=bundle.positions(batches.position[batch.rows]),
             clicked=batches.clicked[batch.rows],
             weight=batches.weight[batch.rows],
         )
 
 
-def log_loss(ranker: Ranker, batches: Sequence[Heldout]) -> float:
-    """Weighted mean log loss of a click."""
-    return float(request_losses(ranker, batches).sum()) / sum(float(batch.weight.sum()) for batch in batches)
-
-
 @torch.inference_mode()
-def request_losses(ranker: Ranker, batches: Sequence[Heldout]) -> torch.Tensor:
+def request_losses(clicks: Clicks, batches: Sequence[Heldout]) -> torch.Tensor:
     """[R] float64: of every request the weighted sum over its candidates."""
     sums = []
     for batch in batches:
-        click, _ = ranker(batch.inputs)
         losses = torch.nn.functional.binary_cross_entropy_with_logits(
-            (click + batch.positions).double(), batch.clicked.double(), reduction="none"
+            (clicks(batch.inputs) + batch.positions).double(), batch.clicked.double(), reduction="none"
         )
         zeros = torch.zeros(batch.inputs.num_requests, dtype=torch.float64)
         sums.append(zeros.index_add(0, batch.inputs.cand_to_user, losses * batch.weight))

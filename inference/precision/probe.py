@@ -9,13 +9,15 @@ from torch import nn
 
 from inference.models.ranker import Ranker
 from inference.models.ranker_work import each_twice
+from inference.precision.as_served import Serve
 from inference.precision.errors import kernel_error
-from inference.precision.heldout import BATCH_REQUESTS, Heldout, log_loss, request_losses
+from inference.precision.heldout import BATCH_REQUESTS, Clicks, Heldout
+from inference.precision.losses import Losses
 from inference.precision.moments import Moments
 from inference.precision.recipes import BF16, FP8, RECIPES, SERVED, by_recipe, by_recipes
 from inference.precision.select import Option, Selection, select
 from inference.precision.sites import linears, watched
-from inference.precision.table import RecipeRow, SiteRow, VariantPrecision
+from inference.precision.table import RecipeRow, ServedChange, SiteRow, VariantPrecision
 from inference.protocol import RankInputs
 
 NUM_PARTS = 4  # two halves to choose on, two to verify on
@@ -25,38 +27,51 @@ Change = Callable[[Mapping[str, str]], float]  # recipe of each site -> relative
 Say = Callable[[str], None]
 
 
-def probe(ranker: Ranker, batches: Sequence[Heldout], budget: float, times: Times | None, say: Say) -> VariantPrecision:
+def probe(
+    ranker: Ranker, batches: Sequence[Heldout], budget: float, serve: Serve, times: Times | None, say: Say
+) -> VariantPrecision:
     """The choice is made on every other batch and verified on the rest: at least four batches are needed.
 
-    A change is the larger one of two halves of the requests, as errors of different sites that cancel on some requests
-    do not on others. Raises ValueError with fewer batches, where a linear was not reached, as its error is unknown, and
-    where anything is not finite, naming the site.
+    Sites are looked at one by one with the others in float32; what they do together is measured as `serve` computes it,
+    and the budget is of the change from float32. Raises ValueError with fewer batches, where a linear was not reached,
+    as its error is unknown, and where anything is not finite, naming the site.
     """
     if len(batches) < NUM_PARTS:
         raise ValueError(
             f"{len(batches)} batches of {BATCH_REQUESTS} held-out requests; at least {NUM_PARTS} are needed"
         )
-    choosing, verifying = batches[::2], batches[1::2]
-    change, verified = (
-        _larger(_change_over(ranker, part[::2]), _change_over(ranker, part[1::2])) for part in (choosing, verifying)
-    )
-    moments = record(ranker, [batch.inputs for batch in choosing])
-    exact = log_loss(ranker, batches)
+    moments = record(ranker, [batch.inputs for batch in batches[::2]])
+    choosing, verifying = (Losses(part, _in_float32(ranker)) for part in (batches[::2], batches[1::2]))
+    exact = float(choosing.exact.sum() + verifying.exact.sum()) / sum(float(batch.weight.sum()) for batch in batches)
     if not math.isfinite(exact):
         raise ValueError(f"the log loss in float32 is {exact}: nothing can be held against it")
-    per_candidate = scales_with_candidates(ranker, choosing[0].inputs)
+    per_candidate = scales_with_candidates(ranker, batches[0].inputs)
     found = linears(ranker)
+
+    def alone(recipes: Mapping[str, str]) -> float:
+        return choosing.change(choosing.of(_in_float32(by_recipes(ranker, recipes))))
 
     rows: list[SiteRow] = []
     options: list[Option] = []
     for site, linear in found.items():
         say(f"probing {site}")
         measured = None if times is None else times(linear)
-        row = _site_row(site, linear.weight.detach(), moments[site], per_candidate[site], change, measured)
+        row = _site_row(site, linear.weight.detach(), moments[site], per_candidate[site], alone, measured)
         rows.append(row)
         options += [_option(row, recipe, measured) for recipe in FP8]
     say("choosing")
-    selection = select(options, change, verified, budget)
+
+    def served(part: Losses) -> Change:
+        return lambda recipes: part.change(part.of(serve(ranker, recipes)))
+
+    selection = select(options, served(choosing), served(verifying), budget)
+    bf16 = verifying.of(serve(ranker, {}))
+
+    def verified(recipes: Mapping[str, str]) -> ServedChange:
+        losses = verifying.of(serve(ranker, recipes))
+        from_float32 = verifying.change(losses), verifying.error(losses)
+        return ServedChange(*from_float32, verifying.change(losses, bf16), verifying.error(losses, bf16))
+
     return VariantPrecision(
         num_requests=sum(batch.inputs.num_requests for batch in batches),
         log_loss=exact,
@@ -64,10 +79,8 @@ def probe(ranker: Ranker, batches: Sequence[Heldout], budget: float, times: Time
         within_budget=selection.within_budget,
         kept=selection.kept,
         change=selection.change,
-        verified_change=selection.verified_change,
-        verified_error=_standard_error(ranker, verifying, selection.within_budget),
-        naive={recipe: verified(dict.fromkeys(found, recipe)) for recipe in RECIPES},
-        naive_error={recipe: _standard_error(ranker, verifying, dict.fromkeys(found, recipe)) for recipe in RECIPES},
+        verified=verified(selection.within_budget),
+        naive={BF16: verified({})} | {recipe: verified(dict.fromkeys(found, recipe)) for recipe in FP8},
     )
 
 
@@ -110,18 +123,12 @@ def scales_with_candidates(ranker: Ranker, inputs: RankInputs) -> dict[str, bool
     return {site: twice[site] > once[site] for site in once}
 
 
-def _change_over(ranker: Ranker, batches: Sequence[Heldout]) -> Change:
-    base = log_loss(ranker, batches)
-    return lambda recipes: (log_loss(by_recipes(ranker, recipes), batches) - base) / base if recipes else 0.0
+def _in_float32(ranker: Ranker) -> Clicks:
+    def clicks(inputs: RankInputs) -> torch.Tensor:
+        click: torch.Tensor = ranker(inputs)[0]
+        return click
 
-
-def _larger(first: Change, second: Change) -> Change:
-    return lambda recipes: max(first(recipes), second(recipes), key=abs)
-
-
-def _standard_error(ranker: Ranker, batches: Sequence[Heldout], recipes: Mapping[str, str]) -> float:
-    base, changed = (request_losses(one, batches) for one in (ranker, by_recipes(ranker, recipes)))
-    return float((changed - base).norm() / base.sum())
+    return clicks
 
 
 def _site_row(

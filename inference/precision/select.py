@@ -7,7 +7,7 @@ BUDGET = 2e-4  # relative change of the log loss by all sites together: 0.02 % i
 NARROWEST = 16  # outputs and inputs of a site that the matrix units can do anything with in FP8
 LEAST_CHANGE = 1e-7  # changes below it are equal: what decides between them is the gain
 
-Joint = Callable[[Mapping[str, str]], float]  # recipe of each site -> relative change of the log loss
+Joint = Callable[[Mapping[str, str]], float]  # recipe of each site, the others in bf16 -> change of the log loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Option:
     outputs: int
     per_candidate: bool
     isolated: bool  # what comes of a row depends on no other row
-    change: float  # relative change of the log loss with this site alone in this recipe
+    change: float  # relative change of the log loss with this site alone in this recipe, the others in float32
     saved_us: float | None  # against bf16, quantisation included; None where it was not measured
 
     @property
@@ -45,13 +45,17 @@ def select(options: Sequence[Option], joint: Joint, verified: Joint, budget: flo
 
     A change counts by its size: a loss that falls by rounding is as much an accident as one that rises. Errors do not
     add up, so `joint` is asked again with every site; and as a choice fits the requests it was made on, `verified` is
-    asked on others, and the sites chosen last are given up until it agrees. What was not timed is not kept.
+    asked on others, and the sites chosen last are given up until it agrees. What was not timed is not kept. Where bf16
+    alone exceeds the budget nothing is chosen: FP8 that brings it back does so by accident.
     """
     verdicts: dict[tuple[str, str], str] = {}
     chosen: dict[str, str] = {}
     refused = {(option.site, option.recipe): refusal(option, budget) for option in options}
     verdicts |= {pair: reason for pair, reason in refused.items() if reason is not None}
     possible = [option for option in options if refused[option.site, option.recipe] is None]  # no NaN to be sorted
+    if not all(abs(change({})) <= budget for change in (joint, verified)):
+        verdicts |= {(option.site, option.recipe): "bf16 alone exceeds the budget" for option in possible}
+        possible = []
     for option in sorted(possible, key=lambda o: (-o.gain / max(abs(o.change), LEAST_CHANGE), o.site, o.recipe)):
         reason = None
         if option.site in chosen:

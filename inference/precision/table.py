@@ -4,7 +4,7 @@ import math
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import msgspec
@@ -24,7 +24,7 @@ class RecipeRow:
 
     real: KernelError  # on held-out rows as they came
     sampled: KernelError  # on rows drawn from a normal distribution with their moments
-    change: float  # relative change of the log loss with this site alone in this recipe
+    change: float  # relative change of the log loss with this site alone in this recipe, the others in float32
     us: float | None  # quantisation included
     speedup: float | None  # over bf16
     verdict: str
@@ -47,25 +47,33 @@ class SiteRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ServedChange:
+    """Relative change of the log loss by serving in one way, the larger one of two halves of the requests; with one
+    standard error over all of them."""
+
+    from_float32: float  # what the budget is of
+    from_float32_error: float
+    from_bf16: float  # from the same ranker with nothing in FP8
+    from_bf16_error: float
+
+
+@dataclass(frozen=True, slots=True)
 class VariantPrecision:
-    """One ranker. Changes are relative to its log loss in float32, the larger one of two halves of the requests;
-    `verified_change` and `naive` are on requests that the choice was not made on."""
+    """One ranker. `change`, `verified` and `naive` are of it as it serves: in bf16 what is not in FP8, and the heads in
+    float32; `verified` and `naive` are on requests that the choice was not made on."""
 
     num_requests: int  # held-out ones
-    log_loss: float
+    log_loss: float  # in float32
     sites: list[SiteRow]
     within_budget: dict[str, str]  # site -> recipe: passes the error; what a machine may use that proves the speed
     kept: dict[str, str]  # site -> recipe: passes error and speed
-    change: float  # of the sites within the budget, together, on the requests of the choice
-    verified_change: float
-    verified_error: float  # one standard error of it, over requests
-    naive: dict[str, float]  # recipe -> change with every linear in it
-    naive_error: dict[str, float]
+    change: float  # from float32, of the sites within the budget together, on the requests of the choice
+    verified: ServedChange  # of the same
+    naive: dict[str, ServedChange]  # recipe -> with every linear in it; bf16: with nothing in FP8
 
     def __post_init__(self) -> None:
         """As of a site."""
-        figures = {field.name: getattr(self, field.name) for field in fields(self)}
-        _check_finite("all sites together", figures)
+        _check_finite("all sites together", asdict(self))  # a list is not looked into: every site has looked
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from inference.precision.recipes import ROWWISE
-from inference.precision.table import PrecisionTable, VariantPrecision
+from inference.precision.table import PrecisionTable, ServedChange, VariantPrecision
 from inference.release import Release
 
 GPU = "NVIDIA H200"
@@ -20,7 +20,7 @@ def table(
     """Of one variant."""
     found = VariantPrecision(
         num_requests=256, log_loss=0.1, sites=[], within_budget=dict(kept), kept=dict(kept), change=0.0,
-        verified_change=0.0, verified_error=0.0, naive={}, naive_error={},
+        verified=ServedChange(0.0, 0.0, 0.0, 0.0), naive={},
     )  # fmt: skip
     return PrecisionTable(
         model=release.manifest.model,

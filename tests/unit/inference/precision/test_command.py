@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from inference.__main__ import main
+from inference.commands import precision as command
 from inference.manifest import ReleaseError
+from inference.precision.as_served import as_served
 from inference.precision.heldout import heldout_batches
 from inference.precision.probe import probe, record, scales_with_candidates
 from inference.precision.recipes import FP8
@@ -63,10 +65,12 @@ def test_every_linear_of_the_variants_asked_for_is_in_the_table(
                 found = site["recipes"][recipe]
                 assert 1e-3 < found["real"]["frobenius"] < 0.2
                 assert found["verdict"]
-        assert abs(variant["verified_change"]) <= shown["budget"]
+        assert variant["within_budget"] == {} or abs(variant["verified"]["from_float32"]) <= shown["budget"]
         assert set(variant["naive"]) == {"bf16", *FP8}
-        assert 0 < variant["naive_error"]["bf16"] < variant["naive_error"]["fp8 rowwise"]
-        assert (variant["verified_error"] > 0) is bool(variant["within_budget"])
+        bf16, rowwise = variant["naive"]["bf16"], variant["naive"]["fp8 rowwise"]
+        assert 0 < bf16["from_float32_error"] < rowwise["from_float32_error"]
+        assert bf16["from_bf16"] == bf16["from_bf16_error"] == 0
+        assert (variant["verified"]["from_bf16_error"] > 0) is bool(variant["within_budget"])
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU that measures the speed")
@@ -144,13 +148,11 @@ def test_a_table_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 def test_a_gpu_without_fp8_measures_errors_alone_and_says_so(
     probed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 0))
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA A100")
+    monkeypatch.setattr(command, "without_fp8", lambda: "NVIDIA A100 has no FP8")
     copied = shutil.copytree(probed, tmp_path / "copy")
     assert main(["precision", str(copied), "--requests", "256", "--variant", "small"]) == 0
     printed = capsys.readouterr()
-    assert "NVIDIA A100 has no FP8 (compute capability 8.0, 8.9 is needed): errors are measured" in printed.err
+    assert "NVIDIA A100 has no FP8: errors are measured, speed is not, and nothing is kept" in printed.err
     assert "no GPU with FP8 here: no speed" in printed.out
     table = table_of(copied)
     assert (table.gpu, table.variants["small"].kept) == (None, {})
@@ -181,8 +183,8 @@ def test_a_figure_that_is_not_finite_is_no_part_of_a_table(probed: Path) -> None
     row = site.recipes["fp8 rowwise"]
     with pytest.raises(ValueError, match=f"site {site.site}, recipes, fp8 rowwise: change is nan"):
         replace(site, recipes={"fp8 rowwise": replace(row, change=float("nan"))})
-    with pytest.raises(ValueError, match="all sites together: verified_change is inf"):
-        replace(variant, verified_change=float("inf"))
+    with pytest.raises(ValueError, match="all sites together, verified: from_bf16 is inf"):
+        replace(variant, verified=replace(variant.verified, from_bf16=float("inf")))
 
 
 def test_only_what_grows_with_the_candidates_is_per_candidate(release: Release) -> None:
@@ -194,8 +196,9 @@ def test_only_what_grows_with_the_candidates_is_per_candidate(release: Release) 
     assert found["heads"]
     moments = record(release.bundle.ranker("standard"), [batch.inputs, batch.inputs])
     assert moments["from_candidate"].count == 2 * batch.inputs.num_candidates
+    serve = as_served(release.manifest, torch.device("cpu"))
     with pytest.raises(ValueError, match="1 batches of 64 held-out requests; at least 4 are needed"):
-        probe(release.bundle.ranker("standard"), [batch], 2e-4, None, lambda text: None)
+        probe(release.bundle.ranker("standard"), [batch], 2e-4, serve, None, lambda text: None)
 
 
 def test_bundles_that_are_there_and_not_usable_are_named_with_the_reason(

@@ -117,6 +117,21 @@ def test_what_cannot_be_is_refused_with_its_reason(option: Option, reason: str |
     assert refusal(option, BUDGET) == reason
 
 
+@pytest.mark.parametrize("exceeds", ["on the requests of the choice", "on those that verify"])
+def test_where_bf16_alone_exceeds_the_budget_nothing_is_chosen(exceeds: str) -> None:
+    def over(recipes: Mapping[str, str]) -> float:
+        return 0.0 if recipes else 3e-4  # FP8 would bring it back
+
+    def within(recipes: Mapping[str, str]) -> float:
+        return 0.0
+
+    joint, verified = (over, within) if exceeds == "on the requests of the choice" else (within, over)
+    selection = select([WIDE, replace(WIDE, site="thin", outputs=2)], joint, verified)
+    assert selection.within_budget == selection.kept == {}
+    assert selection.verdicts["wide", "fp8 rowwise"] == "bf16 alone exceeds the budget"
+    assert selection.verdicts["thin", "fp8 rowwise"] == "narrower than 16"
+
+
 def test_nothing_to_choose_from_chooses_nothing() -> None:
     selection = select([], lambda recipes: 0.0, lambda recipes: 0.0)
     assert (selection.within_budget, selection.kept, selection.verdicts) == ({}, {}, {})

@@ -6,7 +6,7 @@ from torch import nn
 
 from inference.models.shared_linear import SharedLinear
 from inference.precision.recipes import BF16, RECIPES
-from inference.precision.timing import calls_of, site_times_us
+from inference.precision.timing import calls_of, site_times_us, without_fp8
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -35,3 +35,25 @@ def test_every_recipe_has_a_time(linear: nn.Linear) -> None:
     times = site_times_us(1000, linear)
     assert tuple(times) == RECIPES
     assert all(0 < microseconds < 1000 for microseconds in times.values())
+
+
+@pytest.mark.parametrize(
+    ("capability", "reason"),
+    [
+        ((8, 0), "NVIDIA X has no FP8 (compute capability 8.0, 8.9 is needed)"),
+        ((7, 5), "NVIDIA X has no FP8 (compute capability 7.5, 8.9 is needed)"),
+        ((8, 9), None),
+        ((9, 0), None),
+        ((10, 0), None),
+    ],
+    ids=str,
+)
+def test_a_gpu_without_fp8_is_named(
+    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], reason: str | None
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA X")
+    assert without_fp8() == reason
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert without_fp8() is None
