@@ -22,6 +22,22 @@ class Command(Protocol):
         """Do it; returns the exit status, 0 only if all went well."""
 
 
+def at_least_one(text: str) -> int:
+    """A `type` of argparse: an integer from 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def above_zero(text: str) -> float:
+    """A `type` of argparse: a finite number above 0."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError("must be above 0, and finite")
+    return number
+
+
 def run_command(package: str, description: str, commands: Mapping[str, str], argv: Sequence[str] | None) -> int:
     """`python -m PACKAGE COMMAND ...`: parse, run, return the exit status.
 

@@ -19,13 +19,19 @@ from inference.precision.source import SourceRefused, heldout_data, source_of
 from inference.precision.table import PrecisionTable, VariantPrecision, read_precision
 from inference.precision.timing import site_times_us, without_fp8
 from inference.publishing import newest_bundle
-from inference.release import Release, load_release
+from inference.release import MANIFEST_FILE, Release, load_release
+from inference.serving.scorer import check_kernels
 from inference.training.progress import Progress
 from inference.training.source import Source
+from runtime.command_line import above_zero, at_least_one
 from runtime.settings import model_name
 from streams.wire.reader import ReaderError
 
 RELEASES = Path("var/releases")
+
+
+class WrongCall(ValueError):
+    """An argument that cannot be meant."""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -59,12 +65,19 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         choices=tuple(VARIANTS),
         help="may be repeated; the table keeps the others (default: all of the release)",
     )
-    parser.add_argument("--requests", type=int, default=8192, help="held-out requests to use (default %(default)s)")
     parser.add_argument(
-        "--budget-percent", type=float, default=BUDGET * 100, help="of the log loss, all sites (default %(default)s)"
+        "--requests", type=at_least_one, default=8192, help="held-out requests to use (default %(default)s)"
     )
-    parser.add_argument("--candidates", type=int, default=1000, help="rows of a product that is timed (default 1000)")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
+    parser.add_argument(
+        "--budget-percent",
+        type=above_zero,
+        default=BUDGET * 100,
+        help="of the log loss, all sites (default %(default)s)",
+    )
+    parser.add_argument(
+        "--candidates", type=at_least_one, default=1000, help="rows of a product that is timed (default 1000)"
+    )
+    parser.add_argument("--threads", type=at_least_one, default=1, help="CPU threads (default 1)")
     parser.add_argument("--show", action="store_true", help="print the table that the release has, probe nothing")
     parser.add_argument("--dry-run", action="store_true", help="probe and print, write nothing")
     parser.add_argument("--json", action="store_true", help="print the table as JSON")
@@ -72,18 +85,23 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    """Probe, write, print; 1 if there is nothing to probe or nothing to probe it with, 2 if told of another source."""
+    """Probe, write, print; 1 if there is nothing to probe or nothing to probe it with, 2 for a wrong call."""
+    check_kernels()
     try:
+        if args.show and (args.dry_run or _asked(args)):
+            raise WrongCall("--show prints what is there; it goes with LOCATION, --model, --variant and --json alone")
         location = args.location or _newest(args.model)
+        if not (location / MANIFEST_FILE).is_file():
+            raise WrongCall(
+                f"{location} is no bundle: it has no {MANIFEST_FILE}. A bundle is a folder OUT/MODEL/VERSION"
+            )
         release = load_release(location)
-        table = read_precision(location, release.manifest.weights_sha256) if args.show else _probed(args, release)
-        if table is None:
-            raise ReleaseError(f"{location} has no precision.json; run this without --show to make it")
+        table = _kept(args, release) if args.show else _probed(args, release)
         if not (args.show or args.dry_run):
             print(f"written to {table.write(location)}", file=sys.stderr)
     except (OSError, ValueError, ReaderError) as error:
         print(f"precision: {error}", file=sys.stderr)
-        return 2 if isinstance(error, SourceRefused) else 1
+        return 2 if isinstance(error, SourceRefused | WrongCall) else 1
     print(table.encode().decode() if args.json else "\n".join(lines(table)))
     return 0
 
@@ -99,13 +117,22 @@ def _newest(model: str) -> Path:
     return location
 
 
+def _kept(args: argparse.Namespace, release: Release) -> PrecisionTable:
+    """The table that is there, of the variants that were asked for."""
+    table = read_precision(release.location, release.manifest.weights_sha256)
+    if table is None:
+        raise ReleaseError(f"{release.location} has no precision.json; run this without --show to make it")
+    if args.variant is None:
+        return table
+    if missing := sorted(set(args.variant) - set(table.variants)):
+        raise ReleaseError(f"the table has nothing of {', '.join(missing)}; it has {', '.join(table.variants)}")
+    return replace(table, variants={name: one for name, one in table.variants.items() if name in args.variant})
+
+
 def _probed(args: argparse.Namespace, release: Release) -> PrecisionTable:
-    for name in ("requests", "candidates", "threads", "budget_percent"):
-        if getattr(args, name) <= 0:
-            raise ValueError(f"--{name.replace('_', '-')} is {getattr(args, name)}; more than 0 is needed")
     variants = args.variant or list(release.manifest.variants)
     if unknown := sorted(set(variants) - set(release.manifest.variants)):
-        raise ValueError(f"the release has no variant {', '.join(unknown)}")
+        raise WrongCall(f"the release has no variant {', '.join(unknown)}")
     source = source_of(release.manifest, _asked(args))
     torch.set_num_threads(args.threads)
     progress = Progress(quiet=args.json)

@@ -15,12 +15,14 @@ from inference.commands.addresses import not_logged, open_store
 from inference.evaluation.report import table
 from inference.manifest import ReleaseError
 from inference.publishing import live_location, newest_bundle, publish
+from inference.serving.scorer import check_kernels
 from inference.switch import SwitchRefused
 from inference.training.movietweetings_release import train_movietweetings
 from inference.training.progress import Progress
 from inference.training.synthetic_release import train_synthetic
 from inference.training.topics_dataset import LabelWindows
 from inference.training.topics_release import train_from_topics
+from runtime.command_line import at_least_one
 from runtime.settings import check_model_name, kafka_settings, model_name
 from streams.wire.reader import ReaderError
 
@@ -64,7 +66,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="embedding tables while training (default plain)",
     )
     # OpenMP threads wait for each other at every step: beside other work, two are slower than one.
-    parser.add_argument("--threads", type=_threads, default=1, help="CPU threads (default 1; more for idle cores)")
+    parser.add_argument("--threads", type=at_least_one, default=1, help="CPU threads (default 1; more for idle cores)")
     parser.add_argument("--publish", action="store_true", help="put it into use (needs Redis; Kafka for the log)")
     parser.add_argument(
         "--if-absent",
@@ -82,19 +84,13 @@ def _model(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _threads(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
-
-
 def run(args: argparse.Namespace) -> int:
     """Train; print where the bundle is and how good it is."""
     if args.if_absent and args.publish:
         found = _found(args)
         if found is not None:
             return found
+    check_kernels()
     torch.set_num_threads(args.threads)
     progress = Progress()
     common = {"seed": args.seed, "model": args.model, "quick": args.quick, "tables": args.tables, "progress": progress}

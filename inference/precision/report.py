@@ -1,6 +1,6 @@
 """The table of a release as lines for people."""
 
-from inference.precision.recipes import BF16
+from inference.precision.recipes import BF16, RECIPES
 from inference.precision.table import PrecisionTable, RecipeRow, ServedChange, SiteRow, VariantPrecision
 
 NOT_MEASURED = "not measured"
@@ -25,18 +25,28 @@ def lines(table: PrecisionTable) -> list[str]:
 
 
 def _variant(name: str, variant: VariantPrecision, budget: float) -> list[str]:
-    rows = [_row(site, recipe, found) for site in variant.sites for recipe, found in site.recipes.items()]
+    rows = [
+        _row(site, recipe, found)
+        for site in variant.sites
+        for recipe, found in sorted(site.recipes.items(), key=_place)
+    ]
     first = max(len(row[0]) for row in rows)
     title = f"variant {name}, log loss {variant.log_loss:.6f} in float32, {variant.num_requests} requests"
     out = [title, _columns(HEAD, first)]
     out += [_columns(row, first) for row in rows]
     out.append("as it serves, on requests that the choice was not made on; the budget is of the change from float32:")
-    out += [_served(_everywhere(recipe), change, budget) for recipe, change in variant.naive.items()]
+    out += [
+        _served(_everywhere(recipe), change, budget) for recipe, change in sorted(variant.naive.items(), key=_place)
+    ]
     count = f"{len(variant.within_budget)} of {len(variant.sites)} in FP8 by error, others bf16"
     out.append(_served(count, variant.verified, budget))
     out.append(f"chosen by the error      {_sites(variant.within_budget)}")
     out.append(f"kept by error and speed  {_sites(variant.kept)}")
     return out
+
+
+def _place(found: tuple[str, object]) -> int:
+    return RECIPES.index(found[0])
 
 
 def _everywhere(recipe: str) -> str:

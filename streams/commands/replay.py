@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runtime.clock import now_ms
+from runtime.command_line import above_zero, at_least_one
 from runtime.settings import kafka_settings
 from streams.commands.sending import BrokerAway, Outgoing, closing, progress, report, send_when_room
 from streams.wire.movietweetings import (
@@ -40,7 +41,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     speed = parser.add_mutually_exclusive_group()
     speed.add_argument(
         "--speed-up",
-        type=_speed,
+        type=above_zero,
         metavar="N",
         help="compress time N-fold and send each rating when its moment comes; the last one is sent now",
     )
@@ -49,7 +50,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         action="store_true",
         help="send everything at once, intervals as long as they were (the default)",
     )
-    parser.add_argument("--first", type=_count, metavar="N", help="only the first N ratings in time order")
+    parser.add_argument("--first", type=at_least_one, metavar="N", help="only the first N ratings in time order")
     parser.add_argument("--json", action="store_true", help="one JSON object with the outcome instead of lines")
 
 
@@ -86,20 +87,6 @@ def run(args: argparse.Namespace) -> int:
             bad_lines=bad.num_lines,
         )
     return 0 if complete else 1
-
-
-def _speed(text: str) -> float:
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError("must be above 0")
-    return number
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
 
 
 def _records(movies: list[Movie], ratings: list[Rating], speed_up: float | None) -> Iterator[Outgoing]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice
 
+from runtime.command_line import at_least_one
 from runtime.settings import kafka_settings
 from streams.wire.codec import Rejection, decode
 from streams.wire.reach import reach
@@ -26,7 +27,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--from-beginning", action="store_true", help="start at the oldest record")
     parser.add_argument("--from-time-ms", type=int, metavar="MS", help="start at this append time (epoch milliseconds)")
     parser.add_argument("--no-follow", action="store_true", help="stop where the topic ends now")
-    parser.add_argument("--limit", type=_positive, metavar="N", help="stop after N records")
+    parser.add_argument("--limit", type=at_least_one, metavar="N", help="stop after N records")
     parser.add_argument("--json", action="store_true", help="one JSON object a record")
 
 
@@ -44,13 +45,6 @@ def run(args: argparse.Namespace) -> int:
         print(f"tail: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
 
 
 def _skip_idle(records: Iterator[Record | None]) -> Iterator[Record]:

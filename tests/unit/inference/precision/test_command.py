@@ -224,13 +224,35 @@ def test_bundles_that_are_there_and_not_usable_are_named_with_the_reason(
 
 
 def test_what_cannot_be_probed_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["precision", str(tmp_path / "none")]) == 1
-    assert "none" in capsys.readouterr().err
+    assert main(["precision", str(tmp_path / "none")]) == 2
+    assert "none is no bundle: it has no manifest.json" in capsys.readouterr().err
     untrained = tmp_path / "untrained"
     untrained_release(untrained, {ItemId("a"): {"category": "boots"}})
     assert main(["precision", str(untrained)]) == 1
     assert "was not trained" in capsys.readouterr().err
     assert main(["precision", str(untrained), "--show"]) == 1
     assert "has no precision.json; run this without --show" in capsys.readouterr().err
-    assert main(["precision", str(untrained), "--requests", "0"]) == 1
-    assert "--requests is 0; more than 0 is needed" in capsys.readouterr().err
+    assert main(["precision", str(untrained), "--show", "--synthetic"]) == 2
+    assert "--show prints what is there" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [["--requests", "0"], ["--candidates", "-1"], ["--threads", "0"]]
+    + [["--budget-percent", value] for value in ("nan", "inf", "0", "-1")],
+    ids=" ".join,
+)
+def test_numbers_that_mean_nothing_are_a_wrong_call(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["precision", *wrong])
+    assert ended.value.code == 2
+    assert f"argument {wrong[0]}: must be" in capsys.readouterr().err
+
+
+def test_a_wrong_backend_is_refused_before_anything_is_done(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SOLARIS_KERNELS", "cuda")
+    for name in ("precision", "train"):
+        assert main([name]) == 2
+        assert "SOLARIS_KERNELS is 'cuda'" in capsys.readouterr().err
