@@ -13,7 +13,7 @@ class Backend(StrEnum):
     """The values of SOLARIS_KERNELS."""
 
     AUTO = "auto"  # Triton for inference on a GPU that it was tuned for, else PyTorch
-    TRITON = "triton"  # always, also in Triton's interpreter on a CPU; for tests and for trying another GPU
+    TRITON = "triton"  # on any GPU, and on a CPU with TRITON_INTERPRET=1; to try another GPU, and for tests
     REFERENCE = "reference"
 
 

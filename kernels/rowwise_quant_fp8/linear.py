@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from kernels.checks import FLOATS, check_choice, check_tensor
 from kernels.rowwise_quant_fp8.op import rowwise_quant_fp8
-from kernels.rowwise_quant_fp8.reference import E4M3, before, scaled
+from kernels.rowwise_quant_fp8.reference import E4M3, PRES, before, scaled
 
 RECIPES = ("tensorwise", "rowwise")
 MULTIPLE = 16  # `torch._scaled_mm` wants both dimensions of a weight as multiples of it
@@ -50,6 +50,7 @@ def fp8_linear(
     """
     h, k = weight.shape
     check_tensor("x", x, (-1, k), FLOATS, weight.values.device)
+    check_choice("pre", pre, PRES)
     if bias is not None:
         check_tensor("bias", bias, (h,), (x.dtype,), x.device)
     rows = weight.values.shape[1]

@@ -5,7 +5,8 @@ import torch
 
 from benchmarks.kernels.gate import relative_error
 from kernels.rowwise_quant_fp8 import reference
-from kernels.rowwise_quant_fp8.kernel import MAX_WIDTH, Config, config_for, rowwise_quant_fp8_triton
+from kernels.rowwise_quant_fp8.config import MAX_WIDTH, Config, config_for
+from kernels.rowwise_quant_fp8.kernel import rowwise_quant_fp8_triton
 from kernels.rowwise_quant_fp8.op import rowwise_quant_fp8
 
 FLOATS = (torch.float32, torch.float16, torch.bfloat16)

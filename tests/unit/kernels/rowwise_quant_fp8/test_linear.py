@@ -93,5 +93,10 @@ def test_what_does_not_fit_is_named(device: torch.device) -> None:
         fp8_linear(torch.zeros(2, 8, device=device), weight)
     with pytest.raises(ValueError, match=r"bias is \[4\]; expected \[5\]"):
         fp8_linear(torch.zeros(2, 7, device=device), weight, torch.zeros(4, device=device))
+    for recipe in ("tensorwise", "rowwise"):
+        with pytest.raises(ValueError, match="pre is 'gelu'; allowed are none, rms, silu, hardswish"):
+            fp8_linear(
+                torch.zeros(2, 7, device=device), Fp8Weight.prepare(normal(5, 7, device=device), recipe), pre="gelu"
+            )
     with pytest.raises(ValueError, match="recipe is 'blockwise'; allowed are tensorwise, rowwise"):
         Fp8Weight.prepare(normal(5, 7, device=device), "blockwise")

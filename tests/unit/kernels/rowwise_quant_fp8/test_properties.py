@@ -7,7 +7,8 @@ pytest.importorskip("hypothesis")
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels.rowwise_quant_fp8.kernel import Config, rowwise_quant_fp8_triton
+from kernels.rowwise_quant_fp8.config import Config
+from kernels.rowwise_quant_fp8.kernel import rowwise_quant_fp8_triton
 from kernels.rowwise_quant_fp8.reference import PRES
 
 TINY = Config(4, 64, 4)
