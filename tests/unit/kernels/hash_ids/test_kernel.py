@@ -7,7 +7,7 @@ from kernels.hash_ids import reference
 from kernels.hash_ids.kernel import hash_ids_triton
 from kernels.hash_ids.op import hash_ids
 from kernels.hash_ids.roofline import HashIdsWork
-from kernels.jagged import offsets_from_lengths
+from tests.unit.kernels.ragged import candidate_index
 
 WORD = (1 << 64) - 1
 
@@ -28,8 +28,7 @@ def drawn(lengths: list[int], device: torch.device) -> tuple[torch.Tensor, torch
     sizes = torch.randint(1, 2**31, (len(lengths),), generator=generator)
     sizes[0] = 1
     seeds = torch.randint(-(2**63), 2**63 - 1, (len(lengths),), generator=generator)
-    offsets = offsets_from_lengths(torch.tensor(lengths))
-    return ids.to(device), offsets.to(device), sizes.to(device), seeds.to(device)
+    return ids.to(device), candidate_index(lengths, device)[1], sizes.to(device), seeds.to(device)
 
 
 @pytest.mark.parametrize("lengths", [[7], [3, 0, 0, 20, 1], [0, 5], [5, 0], [1] * 33], ids=str)

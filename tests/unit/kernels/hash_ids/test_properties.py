@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels.hash_ids.kernel import hash_ids_triton
-from kernels.jagged import offsets_from_lengths
 from tests.unit.kernels.hash_ids.test_kernel import WORD, naive_hash
+from tests.unit.kernels.ragged import candidate_index
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 FEATURE = st.tuples(st.lists(st.one_of(st.integers(-3, 3), INT64), max_size=12), st.integers(1, 2**31 - 1), INT64)
@@ -22,9 +22,9 @@ Feature = tuple[list[int], int, int]
 def hashed(features: list[Feature], device: torch.device) -> torch.Tensor:
     """The rows [T] of all features at once."""
     ids = torch.tensor([one for ids, _, _ in features for one in ids], dtype=torch.int64)
-    offsets = offsets_from_lengths(torch.tensor([len(ids) for ids, _, _ in features]))
+    _, offsets = candidate_index([len(ids) for ids, _, _ in features], device)
     sizes, seeds = torch.tensor([size for _, size, _ in features]), torch.tensor([seed for _, _, seed in features])
-    return hash_ids_triton(ids.to(device), offsets.to(device), sizes.to(device), seeds.to(device), block=16)
+    return hash_ids_triton(ids.to(device), offsets, sizes.to(device), seeds.to(device), block=16)
 
 
 @settings(deadline=None, max_examples=25, derandomize=True)

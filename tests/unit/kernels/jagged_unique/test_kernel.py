@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from kernels.jagged import offsets_from_lengths
 from kernels.jagged_unique import reference
 from kernels.jagged_unique.kernel import jagged_unique_triton
 from kernels.jagged_unique.op import jagged_unique
@@ -77,9 +76,3 @@ def test_what_does_not_fit_is_named(device: torch.device) -> None:
 
 def test_the_work_is_bytes_alone() -> None:
     assert (JaggedUniqueWork(1000, 100).flops, JaggedUniqueWork(1000, 100).bytes_moved) == (0, 12_804)
-
-
-def test_offsets_begin_with_zero_and_end_with_the_sum() -> None:
-    offsets = offsets_from_lengths(torch.tensor([3, 0, 5]))
-    assert (offsets.tolist(), offsets.dtype) == ([0, 3, 3, 8], torch.int32)
-    assert offsets_from_lengths(torch.tensor([], dtype=torch.int64)).tolist() == [0]
