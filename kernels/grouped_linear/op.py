@@ -7,11 +7,9 @@ import torch
 from kernels.backend import use_triton
 from kernels.checks import check_tensor
 from kernels.grouped_linear import reference
-from kernels.grouped_linear.packed import PackedLinears
+from kernels.grouped_linear.packed import PackedLinears, alike
 
-FILLS_A_GPU = (
-    1024 * 1024
-)  # weights of one group: alone it keeps every multiprocessor busy, and the library does it best
+FILLS_A_GPU = 1024 * 1024  # weights of one group: alone it keeps every multiprocessor busy, and the library is best
 
 
 def grouped_linear(x: torch.Tensor, packed: PackedLinears) -> torch.Tensor:
@@ -36,5 +34,7 @@ def fuses(widths_in: Sequence[int], widths_out: Sequence[int]) -> bool:
     One group is a linear and equal groups are one batched product. Where a group is large, one library call per group
     is: the fusion saves launches, which then cost nothing beside the work.
     """
-    equal = len(set(widths_in)) == len(set(widths_out)) == 1
-    return not equal and max(k * h for k, h in zip(widths_in, widths_out, strict=True)) < FILLS_A_GPU
+    return (
+        not alike(widths_in, widths_out)
+        and max(k * h for k, h in zip(widths_in, widths_out, strict=True)) < FILLS_A_GPU
+    )

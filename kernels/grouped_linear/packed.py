@@ -76,7 +76,7 @@ class PackedLinears:
     @property
     def equal(self) -> bool:
         """Whether all groups have one shape."""
-        return len(set(self.widths_in)) == len(set(self.widths_out)) == 1
+        return alike(self.widths_in, self.widths_out)
 
     def weights(self) -> list[torch.Tensor]:
         """Views [H_g, K_g] of the packed weights."""
@@ -87,6 +87,11 @@ class PackedLinears:
     def to(self, device: torch.device) -> "PackedLinears":
         """The same on another device."""
         return replace(self, weight=self.weight.to(device), bias=self.bias.to(device), table=self.table.to(device))
+
+
+def alike(widths_in: Sequence[int], widths_out: Sequence[int]) -> bool:
+    """Whether groups of these widths all have one shape."""
+    return len(set(widths_in)) == len(set(widths_out)) == 1
 
 
 def padded(width: int) -> int:
