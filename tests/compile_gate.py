@@ -5,6 +5,9 @@ An op is named as its folder in kernels/; of one in plain PyTorch there is nothi
 A configuration passes when it compiles, uses no stack and no local memory, fits into shared memory, and its machine
 code holds the instructions that are meant and none that must not be there. What it uses is kept beside the kernel in
 `resources.json`; a difference is a finding, `--write` accepts it.
+
+What is compiled stands in the op's `cases.py`. Float16 differs from bfloat16 in the type of the same instructions: the
+first case of bfloat16 is compiled in it, too.
 """
 
 import argparse
@@ -16,14 +19,15 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import triton
 from triton.backends.compiler import GPUTarget
-from triton.compiler import ASTSource
+from triton.compiler import ASTSource, CompiledKernel
 
 from kernels.compile_case import CompileCase
 
@@ -40,8 +44,8 @@ def ops() -> list[str]:
     return sorted(path.parent.name for path in KERNELS.glob("*/op.py"))
 
 
-def examine(case: CompileCase) -> tuple[dict[str, int], list[str]]:
-    """What the compiled case uses, and what is wrong with it."""
+def compiled(case: CompileCase) -> CompiledKernel:
+    """The case in machine code."""
     position = case.kernel.arg_names.index  # attributes are found by it, whatever the order of the signature
     source = ASTSource(
         fn=case.kernel,
@@ -50,9 +54,13 @@ def examine(case: CompileCase) -> tuple[dict[str, int], list[str]]:
         attrs={(position(name),): [["tt.divisibility", 16]] for name in case.aligned},
     )
     options = {"num_warps": case.num_warps, "num_stages": case.num_stages, **case.options}
-    compiled = triton.compile(source, target=TARGET, options=options)
-    usage, opcodes = _disassembled(compiled.asm["cubin"])
-    used = {"registers": usage["REG"], "shared_bytes": compiled.metadata.shared, "stack_bytes": usage["STACK"]}
+    return triton.compile(source, target=TARGET, options=options)
+
+
+def examine(case: CompileCase, kernel: CompiledKernel) -> tuple[dict[str, int], list[str]]:
+    """What the compiled case uses, and what is wrong with it."""
+    usage, opcodes = _disassembled(kernel.asm["cubin"])
+    used = {"registers": usage["REG"], "shared_bytes": kernel.metadata.shared, "stack_bytes": usage["STACK"]}
     used |= {name: n for name in COUNTED if (n := sum(c for op, c in opcodes.items() if op.split(".")[0] == name))}
     wrong = []
     if used["shared_bytes"] > MAX_SHARED_BYTES:
@@ -68,6 +76,12 @@ def examine(case: CompileCase) -> tuple[dict[str, int], list[str]]:
     return used, wrong
 
 
+def in_float16(case: CompileCase) -> CompileCase:
+    """The same in the other type of 16 bits."""
+    signature = {argument: kind.replace("bf16", "fp16") for argument, kind in case.signature.items()}
+    return replace(case, name="fp16-" + case.name.removeprefix("bf16-"), signature=signature)
+
+
 def _patterns(alternatives: str) -> list[str]:
     """`HGMMA` stands for `HGMMA` and `HGMMA.anything`; `LDG*128` and `A|B` are patterns as they stand."""
     return [p for word in alternatives.split("|") for p in ([word] if "*" in word else [word, word + ".*"])]
@@ -77,26 +91,27 @@ def _disassembled(cubin: bytes) -> tuple[dict[str, int], Counter[str]]:
     with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
         file.write(cubin)
         file.flush()
-        text = {
-            flag: subprocess.run(
-                [str(TOOLS / "cuobjdump"), flag, file.name], capture_output=True, text=True, check=True, timeout=60
-            ).stdout
-            for flag in ("-res-usage", "-sass")
-        }
-    usage = {name: int(value) for name, value in re.findall(r"\b(REG|STACK|LOCAL):(\d+)", text["-res-usage"])}
-    return usage, Counter(INSTRUCTION.findall(text["-sass"]))
+        text = subprocess.run(
+            [str(TOOLS / "cuobjdump"), "-res-usage", "-sass", file.name], capture_output=True, text=True, check=True,
+            timeout=60,
+        ).stdout  # fmt: skip
+    usage = {name: int(value) for name, value in re.findall(r"\b(REG|STACK|LOCAL):(\d+)", text)}
+    return usage, Counter(INSTRUCTION.findall(text))
 
 
 def check_op(op: str, write: bool) -> list[str]:
     """What is wrong with an op's configurations, each with the name of the case."""
     if not (KERNELS / op / "kernel.py").exists():
         return []
-    cases: Sequence[CompileCase] = importlib.import_module(f"kernels.{op}.kernel").compile_cases()
+    cases: list[CompileCase] = importlib.import_module(f"kernels.{op}.cases").compile_cases()
+    cases += [in_float16(case) for case in cases if "*bf16" in case.signature.values()][:1]
+    with ThreadPoolExecutor(1) as pool:  # disassembling takes as long as compiling, in a process of its own
+        examined = {case.name: pool.submit(examine, case, compiled(case)) for case in cases}
     used: dict[str, Any] = {"triton": triton.__version__}
     wrong = []
-    for case in cases:
-        used[case.name], found = examine(case)
-        wrong += [f"{op}/{case.name}: {line}" for line in found]
+    for name, future in examined.items():
+        used[name], found = future.result()
+        wrong += [f"{op}/{name}: {line}" for line in found]
     path = KERNELS / op / "resources.json"
     if write:
         path.write_text(json.dumps(used, indent=2) + "\n")

@@ -35,8 +35,11 @@ FP8_CONFIGS = {"fp8-small": Config(64, 64, 128, 4, 4), "fp8-wide": Config(128, 1
 FP32_CONFIG = Config(64, 64, 32, 4, 3)  # no matrix units: the sums are in registers from the start
 
 
-def config_for(n: int, h: int, itemsize: int, block: int | None = None) -> Config:
-    """The largest tile that still gives every multiprocessor two of them; `block` wide where a block is normalised."""
+def config_for(n: int, h: int, itemsize: int, block: int | None = None, normed: bool = False) -> Config:
+    """The largest tile that still gives every multiprocessor two of them; `block` wide where a block is normalised.
+
+    `normed`: the epilogue is `Normed`, whose factors take registers beside the second sum of eight bits.
+    """
     if block is not None and itemsize == 4:  # the sums are in registers: no more of them than FP32_CONFIG has a thread
         return Config(32 if block == 256 else 64, block, 32, 8 if block >= 128 else 4, 3)
     if block is not None:
@@ -45,4 +48,4 @@ def config_for(n: int, h: int, itemsize: int, block: int | None = None) -> Confi
         return FP32_CONFIG
     small, wide = (FP8_CONFIGS if itemsize == 1 else CONFIGS).values()
     tiles = -(-n // wide.rows) * -(-h // wide.outputs)
-    return wide if tiles >= ENOUGH_PROGRAMS else small
+    return wide if tiles >= ENOUGH_PROGRAMS and not (normed and itemsize == 1) else small

@@ -6,7 +6,7 @@ import torch
 
 from kernels.checks import check_tensor
 
-BLOCK_WIDTHS = (16, 32, 64, 128, 256)  # powers of two that are one tile wide
+BLOCK_WIDTHS = (64, 128, 256)  # one tile wide
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +72,7 @@ def check_epilogue(epilogue: Epilogue | None, n: int, h: int, dtype: torch.dtype
                 raise ValueError(
                     f"epilogue.width is {width} for {h} outputs; allowed are divisors among {BLOCK_WIDTHS}"
                 )
+        case None:
+            pass
+        case _:
+            raise ValueError(f"epilogue is {epilogue!r}; allowed are None, a Cross, a Normed or a BlockNorm")

@@ -5,23 +5,17 @@ import triton
 import triton.language as tl
 from triton.tools.tensor_descriptor import TensorDescriptor
 
-from kernels.broadcast_linear.cases import finish_case, product_case
 from kernels.broadcast_linear.config import (
-    CONFIGS,
     FINISH_OUTPUTS,
     FINISH_ROWS,
-    FP8_CONFIGS,
     FP8_PROMOTE,
-    FP32_CONFIG,
     GROUP_ROWS,
-    TRIALS,
     Config,
     config_for,
 )
 from kernels.broadcast_linear.epilogue import BlockNorm, Cross, Epilogue, Normed
 from kernels.broadcast_linear.reference import ACTIVATIONS
 from kernels.checks import contiguous_rows
-from kernels.compile_case import CompileCase
 
 
 @triton.jit
@@ -144,7 +138,7 @@ def broadcast_linear_triton(
     assert contiguous_rows(x, weight)
     assert (scales is None) == (x.element_size() > 1)
     block = epilogue.width if isinstance(epilogue, BlockNorm) else None
-    c = config or config_for(n, h, x.element_size(), block)
+    c = config or config_for(n, h, x.element_size(), block, isinstance(epilogue, Normed))
     assert block in (None, c.outputs)
     assert c.depth >= 32 or x.element_size() > 1
     out = torch.empty((n, h), dtype=x.dtype if scales is None else request.dtype, device=x.device)
@@ -206,23 +200,3 @@ def _finishing(
         case BlockNorm(_, eps):
             given |= {"EPILOGUE": "blocknorm", "eps": eps}
     return given
-
-
-def compile_cases() -> list[CompileCase]:
-    """Every shipped configuration in bf16, every epilogue in the wide one, fp8, and all of it in float32."""
-    product = broadcast_linear_fwd_kernel
-    return [
-        *(product_case(product, f"bf16-{name}", c) for name, c in {**CONFIGS, **TRIALS}.items()),
-        *(product_case(product, f"bf16-wide-{kind}", CONFIGS["wide"], kind) for kind in ("cross", "normed")),
-        product_case(product, "bf16-block", config_for(64, 256, 2, 256), "blocknorm"),
-        *(product_case(product, name, c, dtype="fp8e4nv") for name, c in FP8_CONFIGS.items()),
-        product_case(product, "fp32", FP32_CONFIG, dtype="fp32"),
-        *(product_case(product, f"fp32-{kind}", FP32_CONFIG, kind, "fp32") for kind in ("cross", "normed")),
-        *(
-            product_case(product, f"fp32-block-{width}", config_for(64, width, 4, width), "blocknorm", "fp32")
-            for width in (64, 128, 256)
-        ),
-        finish_case(broadcast_linear_finish_kernel),
-        finish_case(broadcast_linear_finish_kernel, "fp32"),
-        finish_case(broadcast_linear_finish_kernel, "fp32", 256),
-    ]

@@ -7,7 +7,6 @@ import triton.language as tl
 from kernels.checks import contiguous_rows
 from kernels.compact_tuples.layout import ALIGNMENT, TupleLayout
 from kernels.compact_tuples.reference import views
-from kernels.compile_case import CompileCase
 
 BLOCK = 1024
 NUM_WARPS = 4
@@ -45,22 +44,3 @@ def unpack_tuples_triton(
             SHORT=layout.code_bytes == 2, WEIGHTED=weighted, BLOCK=block, num_warps=NUM_WARPS,
         )  # fmt: skip
     return offsets, ids, floats if weighted else None
-
-
-def compile_cases() -> list[CompileCase]:
-    """Both widths of codes, with weights."""
-    return [
-        CompileCase(
-            name=f"codes-of-{bits}-bits",
-            kernel=unpack_tuples_fwd_kernel,
-            signature={
-                "dictionary": "*i64", "codes": f"*i{bits}", "weights": "*fp16", "ids_out": "*i64",
-                "weights_out": "*fp32", "n": "i32",
-            },
-            constants={"SHORT": bits == 16, "WEIGHTED": True, "BLOCK": BLOCK},
-            num_warps=NUM_WARPS,
-            aligned=("dictionary", "codes", "weights", "ids_out", "weights_out"),
-            needs=("LDG.E*", "STG.E.64*"),  # the gather decides the layout: neighbouring threads, neighbouring tuples
-        )
-        for bits in (16, 32)
-    ]  # fmt: skip

@@ -4,14 +4,13 @@ Side by side they are rows of one tile X, and `X (X^T Y)` becomes `(X X^T) Y` wi
 candidates set to zero: full matrix instructions for blocks of 4 to 32 rows that would fill a fraction of one.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 import triton
 import triton.language as tl
 
 from kernels.checks import contiguous_rows
-from kernels.compile_case import CompileCase
 from kernels.hopper import ENOUGH_PROGRAMS
 
 
@@ -26,7 +25,6 @@ class Config:
 
 
 PACKED = {"packed": Config(64, 1, 4, 1), "packed-tall": Config(128, 1, 8, 1)}
-SIZES = {"single": (128, 32), "single-tall": (128, 64)}  # width and rank that the compile gate builds them for
 SINGLE = {"single": Config(64, 2, 4, 2), "single-tall": Config(128, 2, 8, 2)}
 
 
@@ -174,56 +172,3 @@ def _width(d: int) -> int:
 
 def _rank(k: int) -> int:
     return max(16, int(triton.next_power_of_2(k)))
-
-
-def compile_cases() -> list[CompileCase]:
-    """Every shipped configuration in bf16, at the widths of the benchmark grid and the largest that the op takes."""
-    return [
-        *(_packed_case(name, 64, 16) for name in PACKED),
-        *(replace(_packed_case(name, 128, 64), name=f"bf16-{name}-largest") for name in PACKED),
-        *(
-            replace(_single_case("single", 128, 64, both), name=f"bf16-single-{'both-' if both else ''}largest")
-            for both in (False, True)
-        ),
-        *(_single_case(name, *size, both) for name, size in SIZES.items() for both in (False, True)),
-    ]
-
-
-def _packed_case(name: str, width: int, rank: int) -> CompileCase:
-    integers = ("n", "nc", "d", "k", "stride_cn", "stride_cr", "stride_y", "stride_tb", "stride_td")
-    return CompileCase(
-        name=f"bf16-{name}",
-        kernel=fm_broadcast_packed_fwd_kernel,
-        signature={
-            **dict.fromkeys(("c", "y", "t", "out"), "*bf16"), "cand_to_user": "*i32", **dict.fromkeys(integers, "i32"),
-        },
-        constants={"PRECISION": "ieee", "ROWS": PACKED[name].rows, "WIDTH": width, "RANK": rank},
-        num_warps=PACKED[name].num_warps,
-        num_stages=PACKED[name].num_stages,
-        aligned=("c", "y", "t", "cand_to_user", "out", "d", "k", *integers[4:]),
-        needs=("HGMMA", "LDG*128", "STG.E.128"),
-        forbids=("HMMA",),
-    )  # fmt: skip
-
-
-def _single_case(name: str, width: int, rank: int, both: bool) -> CompileCase:
-    c = SINGLE[name]
-    strides = ("stride_cn", "stride_cr", "stride_y", "stride_tb", "stride_td", "stride_ub", "stride_ur")
-    floats = ("c", "y", "t", "out_c", *(("u", "out_u") if both else ()))
-    return CompileCase(
-        name=f"bf16-{name}-both" if both else f"bf16-{name}",
-        kernel=fm_broadcast_fwd_kernel,
-        signature={
-            **dict.fromkeys(floats, "*bf16"), "cand_to_user": "*i32",
-            **dict.fromkeys(("n", "nc", "d", "k", "nu", *strides), "i32"),
-        },
-        constants={
-            **({} if both else {"u": None, "out_u": None}), "PRECISION": "ieee", "ROWS": c.rows,
-            "CANDIDATES": c.candidates, "WIDTH": width, "RANK": rank,
-        },
-        num_warps=c.num_warps,
-        num_stages=c.num_stages,
-        aligned=(*floats, "cand_to_user", "d", "k", *strides),
-        needs=("HGMMA", "LDG*128", "STG.E.128"),
-        forbids=("HMMA",),
-    )  # fmt: skip

@@ -7,8 +7,7 @@ import triton
 import triton.language as tl
 
 from kernels.checks import contiguous_rows
-from kernels.compile_case import CompileCase
-from kernels.gather_dequant.wire import NUM_BITS, WireFormat
+from kernels.gather_dequant.wire import WireFormat
 
 # Rounded after each step, as on a CPU: a multiply-add would give other bits. The op waits for memory all the same.
 UNFUSED = {"enable_fp_fusion": False}
@@ -133,7 +132,7 @@ def gather_dequant_triton(
     c = config or config_for(d)
     gather_dequant_fwd_kernel[(triton.cdiv(slot.numel(), c.rows), triton.cdiv(d, c.columns))](
         staging, slot, default, out, hit.view(torch.uint8), slot.numel(), features, default.shape[1], d,
-        staging.shape[1], out.stride(0), out.stride(1), **_constants(wire), ROWS=c.rows, COLUMNS=c.columns,
+        staging.shape[1], out.stride(0), out.stride(1), **constants_of(wire), ROWS=c.rows, COLUMNS=c.columns,
         num_warps=c.num_warps, **UNFUSED,
     )  # fmt: skip
     return hit
@@ -160,12 +159,13 @@ def gather_dequant_pool_triton(
     c = config or config_for(d)
     gather_dequant_pool_fwd_kernel[(triton.cdiv(bags, c.rows), triton.cdiv(d, c.columns))](
         staging, slot, bag_offsets, default, out, hit.view(torch.uint8), bags, d, staging.shape[1],
-        **_constants(wire), MEAN=mode == "mean", ROWS=c.rows, COLUMNS=c.columns, num_warps=c.num_warps, **UNFUSED,
+        **constants_of(wire), MEAN=mode == "mean", ROWS=c.rows, COLUMNS=c.columns, num_warps=c.num_warps, **UNFUSED,
     )  # fmt: skip
     return out, hit
 
 
-def _constants(wire: WireFormat) -> dict[str, object]:
+def constants_of(wire: WireFormat) -> dict[str, object]:
+    """What both kernels are built for: where a row of this format has what."""
     return {
         "DTYPE": wire.dtype,
         "VALUES_AT": wire.values_at,
@@ -173,48 +173,3 @@ def _constants(wire: WireFormat) -> dict[str, object]:
         "OFFSET_AT": -1 if wire.offset_at is None else wire.offset_at,
         "CENTRE": wire.centre,
     }
-
-
-def compile_cases() -> list[CompileCase]:
-    """Every dtype of rows of 64 values to bf16 and float32, behind a header of 64 bytes; bags of one dtype."""
-    c = config_for(64)
-    wires = {
-        name: WireFormat(name, 64, 64, None if name == "fp16" else 48, 52 if name.startswith("int") else None, centre)
-        for name, centre in zip(NUM_BITS, (0.0, 127.5, 7.5, 0.0), strict=True)
-    }
-    rows = [
-        CompileCase(
-            name=f"{name}-to-{dtype}",
-            kernel=gather_dequant_fwd_kernel,
-            signature={
-                "staging": "*u8", "slot": "*i32", "default": "*fp32", "out": f"*{dtype}", "hit": "*u8",
-                **dict.fromkeys(("pairs", "features", "kinds", "width", "row_bytes", "stride_n", "stride_f"), "i32"),
-            },
-            constants={**_constants(wire), "ROWS": c.rows, "COLUMNS": c.columns},
-            num_warps=c.num_warps,
-            aligned=(
-                "staging", "slot", "default", "out", "hit", "width", "row_bytes", "stride_n", "stride_f",
-            ),
-            needs=("LDG.E.128*", "STG.E.128*"),
-            options=UNFUSED,
-        )
-        for name, wire in wires.items()
-        for dtype in ("bf16", "fp32")
-    ]  # fmt: skip
-    bags = [
-        CompileCase(
-            name=f"int8-pooled-to-{dtype}",
-            kernel=gather_dequant_pool_fwd_kernel,
-            signature={
-                **dict.fromkeys(("slot", "bag_offsets"), "*i32"), **dict.fromkeys(("staging", "hit"), "*u8"),
-                "default": "*fp32", "out": f"*{dtype}", **dict.fromkeys(("bags", "width", "row_bytes"), "i32"),
-            },
-            constants={**_constants(wires["int8"]), "MEAN": True, "ROWS": c.rows, "COLUMNS": c.columns},
-            num_warps=c.num_warps,
-            aligned=("staging", "slot", "bag_offsets", "default", "out", "hit", "width", "row_bytes"),
-            needs=("LDG.E.128*|LDGSTS*128", "STG.E.128*"),
-            options=UNFUSED,
-        )
-        for dtype in ("bf16", "fp32")
-    ]  # fmt: skip
-    return [*rows, *bags]

@@ -7,7 +7,6 @@ import triton
 import triton.language as tl
 
 from kernels.checks import contiguous_rows
-from kernels.compile_case import CompileCase
 from kernels.hopper import ENOUGH_PROGRAMS
 
 
@@ -121,26 +120,3 @@ def hamming_hist_triton(
         ADD=c.splits > 1, num_warps=c.num_warps,
     )  # fmt: skip
     return out
-
-
-def compile_cases() -> list[CompileCase]:
-    """Signatures of 64 bits into 8 and 16 tiers, whole and split."""
-    c = config_for(10_000, 10_000, 1)
-    return [
-        CompileCase(
-            name=f"{bins}-tiers-{'split' if split else 'whole'}",
-            kernel=hamming_hist_fwd_kernel,
-            signature={
-                **dict.fromkeys(("a", "b", "cand_to_user", "kv_offsets", "out"), "*i32"),
-                **dict.fromkeys(("n", "splits", "stride_a", "stride_b", "stride_o"), "i32"),
-            },
-            constants={
-                "NUM_BINS": bins, "BINS": bins, "WORDS": 2, "ROWS": c.rows, "KEYS": c.keys, "ADD": split,
-            },
-            num_warps=c.num_warps,
-            aligned=("a", "b", "cand_to_user", "kv_offsets", "out", "stride_o"),
-            needs=("POPC", "REDG*ADD*|RED.E.ADD*|ATOMG*ADD*" if split else "STG.E.128|STG.E.64"),
-        )
-        for bins in (8, 16)
-        for split in (False, True)
-    ]  # fmt: skip

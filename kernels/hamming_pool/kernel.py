@@ -7,7 +7,6 @@ import triton
 import triton.language as tl
 
 from kernels.checks import contiguous_rows
-from kernels.compile_case import CompileCase
 from kernels.hamming_hist.kernel import distance_tile, history_share
 from kernels.hopper import ENOUGH_PROGRAMS
 
@@ -25,7 +24,7 @@ class Config:
     matrix: bool = False  # distances as products of int8 signs on the matrix units, not by POPC; words a power of two
 
 
-COLUMNS = (32, 64, 128)
+COLUMNS = (32, 64)  # of a tile; 128 spill with signatures of 128 bits
 
 
 def config_for(n: int, num_keys: int, num_users: int, d: int) -> Config:
@@ -136,41 +135,3 @@ def hamming_pool_triton(
     if normalise:
         pooled = pooled / total.sum(0).clamp_min(1e-30)[:, None]
     return pooled.to(v.dtype)
-
-
-def compile_cases() -> list[CompileCase]:
-    """Every width of tile in bf16, whole and split, and distances on the matrix units, and in float32; signatures of
-    64 bits.
-    """
-    pointers = ("a", "b", "cand_to_user", "kv_offsets")
-    strides = ("stride_a", "stride_b", "stride_v", "stride_o", "stride_split")
-    return [
-        CompileCase(
-            name=f"{dtype}-{columns}-{'matrix' if c.matrix else 'split' if split else 'whole'}",
-            kernel=hamming_pool_fwd_kernel,
-            signature={
-                **dict.fromkeys(("a", "b"), "*i32"), "v": f"*{dtype}", "weight": "*fp32",
-                **dict.fromkeys(("cand_to_user", "kv_offsets"), "*i32"),
-                "out": "*fp32" if split else f"*{dtype}", "total": "*fp32",
-                **dict.fromkeys(("n", "d", "splits", *strides), "i32"),
-            },
-            constants={
-                "WORDS": 2, "ROWS": c.rows, "KEYS": c.keys, "COLUMNS": c.columns, "NORMALISE": True, "SPLIT": split,
-                "MATRIX": c.matrix,
-            },
-            num_warps=c.num_warps,
-            num_stages=c.num_stages,
-            aligned=(*pointers, "v", "weight", "out", "total", "d", "stride_v", "stride_o", "stride_split"),
-            needs=(
-                *(("HGMMA",) if dtype == "bf16" else ()), "IGMMA" if c.matrix else "POPC",
-                "LDGSTS*128|LDG.E.128*", "STG.E.128",
-            ),
-            forbids=("HMMA", "IMMA"),
-        )
-        for columns in COLUMNS
-        for c in [config_for(10_000, 10_000, 1, columns)]
-        for dtype, c, split in (
-            ("bf16", c, False), ("bf16", c, True), ("bf16", matrix_config_for(10_000, 10_000, 1, columns), False),
-            ("fp32", c, columns == COLUMNS[-1]),  # a split differs in what it stores alone: once is enough
-        )
-    ]  # fmt: skip

@@ -7,7 +7,6 @@ import triton
 import triton.language as tl
 
 from kernels.checks import contiguous_rows
-from kernels.compile_case import CompileCase
 from kernels.hamming_hist.kernel import popcount
 
 
@@ -25,6 +24,11 @@ SHORT, LONG = Config(256), Config(1024)
 def config_for(num_keys: int, num_users: int) -> Config:
     """Steps no longer than a history needs."""
     return LONG if num_keys >= 1024 * max(num_users, 1) else SHORT
+
+
+def num_bins(words: int) -> int:
+    """A power of two with room for every distance, and one bin more for what lies past the end."""
+    return int(triton.next_power_of_2(words * 32 + 2))
 
 
 @triton.jit
@@ -87,26 +91,6 @@ def hamming_topk_triton(
     c = config or config_for(b.shape[0], num_users)
     hamming_topk_fwd_kernel[(n,)](
         a, b, cand_to_user, kv_offsets, index, distance, k, a.stride(0), b.stride(0), index.stride(0),
-        WORDS=words, BINS=triton.next_power_of_2(words * 32 + 2), KEYS=c.keys, num_warps=c.num_warps,
+        WORDS=words, BINS=num_bins(words), KEYS=c.keys, num_warps=c.num_warps,
     )  # fmt: skip
     return index, distance
-
-
-def compile_cases() -> list[CompileCase]:
-    """Every shipped step, signatures of 64 and 128 bits."""
-    return [
-        CompileCase(
-            name=f"{words * 32}-bits-{c.keys}",
-            kernel=hamming_topk_fwd_kernel,
-            signature={
-                **dict.fromkeys(("a", "b", "cand_to_user", "kv_offsets", "index", "distance_out"), "*i32"),
-                **dict.fromkeys(("k", "stride_a", "stride_b", "stride_o"), "i32"),
-            },
-            constants={"WORDS": words, "BINS": triton.next_power_of_2(words * 32 + 2), "KEYS": c.keys},
-            num_warps=c.num_warps,
-            aligned=("a", "b", "cand_to_user", "kv_offsets", "index", "distance_out"),
-            needs=("POPC",),
-        )
-        for words in (2, 4)
-        for c in (SHORT, LONG)
-    ]

@@ -1,33 +1,12 @@
 """The Triton form: a program holds whole rows in registers, so they are read once and written once."""
 
-from dataclasses import dataclass
-
 import torch
 import triton
 import triton.language as tl
 
 from kernels.checks import contiguous_rows
-from kernels.compile_case import CompileCase
+from kernels.rowwise_quant_fp8.config import MAX_WIDTH, Config, config_for
 from kernels.rowwise_quant_fp8.reference import E4M3, E4M3_MAX, EPS, LEAST, PRES
-
-MAX_WIDTH = 16_384  # of a row in registers: 32 elements a thread of the largest configuration
-ELEMENTS = 4096  # of a program that holds several rows
-
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """Rows of a program, the power of two that a row is padded to, and how it is run."""
-
-    rows: int
-    block: int
-    num_warps: int
-
-
-def config_for(width: int) -> Config:
-    """Thirty-two elements a thread at most, and never less than one warp's worth."""
-    block = max(triton.next_power_of_2(width), 256)
-    rows = max(1, min(8, ELEMENTS // block))
-    return Config(rows, block, num_warps=max(4, block // 1024))
 
 
 @triton.jit
@@ -83,28 +62,3 @@ def rowwise_quant_fp8_triton(
         PRE=pre, EPSILON=EPS, LIMIT=E4M3_MAX, SMALLEST=LEAST, ROWS=c.rows, BLOCK=c.block, num_warps=c.num_warps,
     )  # fmt: skip
     return values, scale
-
-
-def compile_cases() -> list[CompileCase]:
-    """The widths of the benchmark grid and the limits, in bf16; every `pre` once; the limits in float32."""
-    return [
-        CompileCase(
-            name=f"{dtype}-{pre}-{width}",
-            kernel=rowwise_quant_fp8_fwd_kernel,
-            signature={
-                "x": f"*{dtype}", "values": "*fp8e4nv", "scale": "*fp32",
-                **dict.fromkeys(("n", "k", "width", "stride_x", "stride_v"), "i32"),
-            },
-            constants={
-                "PRE": pre, "EPSILON": EPS, "LIMIT": E4M3_MAX, "SMALLEST": LEAST, "ROWS": c.rows, "BLOCK": c.block,
-            },
-            num_warps=c.num_warps,
-            aligned=("x", "values", "scale", "k", "width", "stride_x", "stride_v"),
-            needs=("LDG.E.128", "STG.E.64|STG.E.128"),  # eight elements of a thread: 16 bytes in, 8 out
-        )
-        for dtype, pre, width in (
-            ("bf16", "silu", 256), ("bf16", "rms", 1024), ("bf16", "hardswish", 2048), ("bf16", "none", 4096),
-            ("bf16", "rms", MAX_WIDTH), ("fp32", "silu", 256), ("fp32", "rms", MAX_WIDTH),
-        )
-        for c in (config_for(width),)
-    ]  # fmt: skip

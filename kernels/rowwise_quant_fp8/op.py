@@ -5,8 +5,7 @@ import torch
 from kernels.backend import use_triton
 from kernels.checks import FLOATS, check_choice, check_tensor
 from kernels.rowwise_quant_fp8 import reference
-
-MAX_FUSED_WIDTH = 16_384  # a longer row does not fit into registers
+from kernels.rowwise_quant_fp8.config import MAX_WIDTH
 
 
 def rowwise_quant_fp8(
@@ -27,7 +26,7 @@ def rowwise_quant_fp8(
     check_choice("pre", pre, reference.PRES)
     if width is not None and width < x.shape[1]:
         raise ValueError(f"width is {width}; at least the {x.shape[1]} columns of x are needed")
-    if 0 < (width or x.shape[1]) <= MAX_FUSED_WIDTH and use_triton(x):
+    if 0 < (width or x.shape[1]) <= MAX_WIDTH and use_triton(x):
         from kernels.rowwise_quant_fp8.kernel import rowwise_quant_fp8_triton
 
         return rowwise_quant_fp8_triton(x, pre, width)

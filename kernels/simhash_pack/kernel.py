@@ -7,7 +7,6 @@ import triton
 import triton.language as tl
 
 from kernels.checks import contiguous_rows
-from kernels.compile_case import CompileCase
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,26 +68,3 @@ def simhash_pack_triton(x: torch.Tensor, proj: torch.Tensor, config: Config | No
         ROWS=c.rows, WORDS=c.words, DEPTH=c.depth, num_warps=c.num_warps, num_stages=c.num_stages,
     )  # fmt: skip
     return out
-
-
-def compile_cases() -> list[CompileCase]:
-    """Every shipped configuration in bf16, and in float32 without matrix units."""
-    return [
-        CompileCase(
-            name=f"{dtype}-{name}",
-            kernel=simhash_pack_fwd_kernel,
-            signature={
-                **dict.fromkeys(("x", "proj"), f"*{dtype}"),
-                "out": "*i32",
-                **dict.fromkeys(("n", "d", "words", "stride_x", "stride_p", "stride_o"), "i32"),
-            },
-            constants={"ROWS": c.rows, "WORDS": c.words, "DEPTH": c.depth},
-            num_warps=c.num_warps,
-            num_stages=c.num_stages,
-            aligned=("x", "proj", "out", "d", "stride_x", "stride_p"),
-            needs=(*unit, "LDGSTS.E.BYPASS.128|LDGSTS.E.BYPASS.LTC128B.128"),
-            forbids=("HMMA",),
-        )
-        for dtype, configs, unit in (("bf16", CONFIGS, ("HGMMA",)), ("fp32", FP32_CONFIGS, ()))
-        for name, c in configs.items()
-    ]

@@ -15,7 +15,7 @@ EPILOGUES = ["cross", "layer norm", "rms norm", "block norm"]
 BLOCK = 32  # the width of TINY's tile
 
 
-def epilogue_of(name: str, n: int, h: int, dtype: torch.dtype, device: torch.device) -> Epilogue:
+def epilogue_of(name: str, n: int, h: int, dtype: torch.dtype, device: torch.device, block: int = BLOCK) -> Epilogue:
     generator = torch.Generator().manual_seed(7)
 
     def normal(*shape: int) -> torch.Tensor:
@@ -26,7 +26,7 @@ def epilogue_of(name: str, n: int, h: int, dtype: torch.dtype, device: torch.dev
             wide = normal(n, h + 5).to(dtype)
             return Cross(wide[:, 5:], normal(n, h).to(dtype))
         case "block norm":
-            return BlockNorm(BLOCK, 1e-5)
+            return BlockNorm(block, 1e-5)
         case _:
             mean = normal(n) if name == "layer norm" else None
             return Normed(normal(n).abs() + 0.5, mean, normal(h), normal(h))
@@ -96,9 +96,7 @@ def test_a_deep_product_is_the_librarys_and_a_cancelling_one_is_not(
     monkeypatch.setitem(dispatch.PEAK_FLOPS, 2, dispatch.BYTES_PER_S)  # every K of more than a few is deep
     given = inputs([4] * b, 24, 64, torch.bfloat16, device)
     for name in EPILOGUES:
-        epilogue = epilogue_of(name, 4 * b, 64, torch.bfloat16, device)
-        if name == "block norm":
-            epilogue = BlockNorm(64)
+        epilogue = epilogue_of(name, 4 * b, 64, torch.bfloat16, device, block=64)
         out = broadcast_linear(*given, epilogue=epilogue)
         assert_close(out, exact(given, epilogue, "none"), 2 * TOLERANCE[torch.bfloat16])
 
@@ -107,7 +105,9 @@ def test_a_deep_product_is_the_librarys_and_a_cancelling_one_is_not(
 def test_gradients_take_the_definition(name: str, device: torch.device) -> None:
     x, weight, request, index = inputs([5, 3], 24, 64, torch.float32, device)
     weight.requires_grad_()
-    out = broadcast_linear(x, weight, request, index, epilogue=epilogue_of(name, 8, 64, torch.float32, device))
+    out = broadcast_linear(
+        x, weight, request, index, epilogue=epilogue_of(name, 8, 64, torch.float32, device, block=64)
+    )
     torch.autograd.backward(out.square().sum())
     assert weight.grad is not None
     assert bool(weight.grad.abs().sum() > 0)
@@ -128,3 +128,5 @@ def test_an_epilogue_that_does_not_fit_is_named(device: torch.device) -> None:
         broadcast_linear(*given, epilogue=Cross(torch.ones(8, 40, device=device), given[0]))
     with pytest.raises(ValueError, match=r"epilogue.mean is float16; allowed is float32"):
         broadcast_linear(*given, epilogue=Normed(ones, ones.half(), outputs, outputs))
+    with pytest.raises(ValueError, match=r"epilogue is 'cross'; allowed are None, a Cross, a Normed or a BlockNorm"):
+        broadcast_linear(*given, epilogue="cross")  # type: ignore[arg-type]
