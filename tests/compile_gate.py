@@ -99,9 +99,14 @@ def _disassembled(cubin: bytes) -> tuple[dict[str, int], Counter[str]]:
     return usage, Counter(INSTRUCTION.findall(text))
 
 
+def has_kernel(op: str) -> bool:
+    """Whether it has a Triton form; some are plain PyTorch."""
+    return (KERNELS / op / "kernel.py").exists()
+
+
 def check_op(op: str, write: bool) -> list[str]:
     """What is wrong with an op's configurations, each with the name of the case."""
-    if not (KERNELS / op / "kernel.py").exists():
+    if not has_kernel(op):
         return []
     cases: list[CompileCase] = importlib.import_module(f"kernels.{op}.cases").compile_cases()
     cases += [in_float16(case) for case in cases if "*bf16" in case.signature.values()][:1]
@@ -133,7 +138,9 @@ def main() -> int:
     if unknown := set(args.ops) - set(ops()):
         parser.error(f"no such op: {', '.join(sorted(unknown))}; there are {', '.join(ops())}")
     wrong = [line for op in args.ops or ops() for line in check_op(op, args.write)]
-    print("\n".join(wrong) or "every configuration compiles for sm_90 as meant")
+    found = [op for op in args.ops or ops() if has_kernel(op)]
+    said = f"{', '.join(found)}: every configuration compiles for sm_90 as meant"
+    print("\n".join(wrong) or (said if found else "plain PyTorch: there is nothing to compile"))
     return 1 if wrong else 0
 
 

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import torch
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("streams", "inference", "kernels", "cache", "runtime", "local", "benchmarks")
@@ -92,3 +93,12 @@ def test_the_kernels_readme_says_which_ops_serve() -> None:
 
 def _has_docstring(path: Path) -> bool:
     return path.read_text().lstrip().startswith(('"""', 'r"""', "# "))
+
+
+def test_the_example_of_the_kernels_readme_runs_and_is_the_layer_it_says() -> None:
+    code = (ROOT / "kernels/README.md").read_text().split("```python\n")[1].split("```")[0]
+    found: dict[str, torch.Tensor] = {}
+    exec(code, found)  # the repository's own
+    both = torch.cat([found["x_request"][found["cand_to_user"].long()], found["x"]], dim=1)
+    expected = torch.nn.functional.silu(both @ found["weight"].T + found["bias"])
+    torch.testing.assert_close(found["y"], expected, rtol=1e-4, atol=1e-4)
