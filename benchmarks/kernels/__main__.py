@@ -28,11 +28,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The exit status: a `Status`; of `gate` and `summary` 0 where all is well, else 1."""
     args = _parsed(argv)
     if args.command == "report":
+        if not (FOLDER / "cpu.csv").exists():  # tables of nothing would replace what was measured
+            print(f"there is no {FOLDER / 'cpu.csv'}; `cpu` measures it", file=sys.stderr)
+            return Status.FAILED
         report.write()
         draw(read_rows(FOLDER / "cpu.csv"))
         return Status.DONE
     if args.command == "summary":
+        if not args.out.is_dir():
+            print(f"there is no folder {args.out}; --out is where `gpu` has left its CSV", file=sys.stderr)
+            return Status.FAILED
         return tell(args.out)
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        print(f"--out {args.out}: {error.strerror}", file=sys.stderr)
+        return Status.FAILED
     if args.command != "cpu" and not torch.cuda.is_available():
         print("this needs a CUDA GPU, and PyTorch sees none here; `cpu` measures what runs without", file=sys.stderr)
         return Status.NO_GPU

@@ -9,22 +9,27 @@
 #      A case that takes the GPU from its process is kept as failed, and another process goes on with the next.
 #   3. OUT/summary.txt: the gate, how far the grid came, and the goals with what was measured of each
 # Ends within BUDGET_S seconds (default 590): the gate, each case and the summary are held to what is left of it.
-# Status: 0 all is measured and right; 1 all is measured but what failed; 2 there is no GPU; 4 time is up: run it again.
+# Status: 0 all is measured and right; 1 all is measured but what failed; 2 there is no GPU, or no PyTorch; 4 time is up: run it again.
 # Afterwards, with the CSV files in benchmarks/kernels/results: `python -m benchmarks.kernels report`.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 OUT=${1:-benchmarks/kernels/results}
 PYTHON=${PYTHON:-python3}
-mkdir -p "$OUT"
 SUMMARY_S=20 # for the summary, and for what is killed to end
 LAST_S=30    # for the case that has begun when no other may
 END=$((SECONDS + ${BUDGET_S:-590} - SUMMARY_S))
 
+"$PYTHON" -c 'import torch, triton, numpy, pytest' || {
+	echo "$PYTHON lacks something of torch, Triton, numpy and pytest; PYTHON=... names another" >&2
+	exit 2
+}
 "$PYTHON" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' || {
 	echo "this needs a CUDA GPU, and PyTorch sees none here" >&2
 	exit 2
 }
 "$PYTHON" -c 'import torch, triton; print(torch.cuda.get_device_name(), "torch", torch.__version__, "Triton", triton.__version__)'
+
+mkdir -p "$OUT"
 
 # A gate that fails is told; the benchmarks check every provider themselves and are measured all the same.
 "$PYTHON" -m benchmarks.kernels gate --out "$OUT" --seconds $((END - SECONDS))

@@ -28,7 +28,7 @@ exit "$status"
         ("1", ["4"], 100, 4, 1),
         ("0", ["3", "3", "0"], 100, 0, 3),  # the GPU was lost twice
         ("0", ["crash", "1"], 100, 1, 2),
-        ("0", ["hang"], 53, 4, 1),  # what is left of the budget is over before it
+        ("0", ["hang"], 60, 4, 1),  # what is left of the budget is over before it
         ("0", [], 40, 4, 0),  # nothing is left
     ],
 )
