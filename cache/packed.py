@@ -74,6 +74,8 @@ class PackedRows:
 
     def or_else(self, other: "PackedRows", filled: NDArray[np.bool_]) -> "PackedRows":
         """The one row of `other` where `filled` [N]."""
+        if not filled.any():  # mostly, where the pairs of a user are kept fresh
+            return self
         mine, theirs = self._like(other)
         staging = np.concatenate([mine.staging, theirs.staging[theirs.slot]])
         return PackedRows(staging, np.where(filled, np.int32(len(mine.staging)), mine.slot), mine.dtype, self.width)

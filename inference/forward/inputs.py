@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from cache.packed import PackedRows
+from cache.quantise import RowDtype
 from inference.protocol import RankInputs
 
 
@@ -53,8 +54,28 @@ class PackedInputs:
 
     def decoded(self) -> RankInputs:
         """The same with float32 rows, on the CPU."""
-        arrays = (
-            self.user, self.user_mask, self.context, self.items.values(), self.items.slot >= 0, self.pairs.values(),
-            self.tier, self.age_s, self.cand_to_user, self.user_offsets,
-        )  # fmt: skip
-        return RankInputs(*map(torch.from_numpy, arrays))
+        return RankInputs(
+            user=torch.from_numpy(self.user),
+            user_mask=torch.from_numpy(self.user_mask),
+            context=torch.from_numpy(self.context),
+            cand=_values(self.items),
+            cand_mask=torch.from_numpy(self.items.slot >= 0),
+            pair=_values(self.pairs),
+            tier=torch.from_numpy(self.tier),
+            age_s=torch.from_numpy(self.age_s),
+            cand_to_user=torch.from_numpy(self.cand_to_user),
+            user_offsets=torch.from_numpy(self.user_offsets),
+        )
+
+
+def _values(rows: PackedRows) -> torch.Tensor:
+    """As `rows.values()`: PyTorch widens half floats many times as fast as numpy."""
+    if rows.dtype is not RowDtype.FP16 or not len(rows.staging):
+        return torch.from_numpy(rows.values())
+    num_rows = len(rows.staging)
+    halves = np.zeros((num_rows + 1, rows.width), np.float16)  # the last one for those that have none
+    halves[:-1] = rows.stored()[:, : 2 * rows.width].view(np.float16)
+    values = torch.from_numpy(halves).float()
+    if len(rows.slot) == num_rows and np.array_equal(rows.slot, np.arange(num_rows)):
+        return values[:-1]
+    return values.index_select(0, torch.from_numpy(np.where(rows.slot < 0, np.int32(num_rows), rows.slot)))

@@ -46,3 +46,14 @@ def test_every_field_begins_where_wide_loads_may() -> None:
 def test_a_batch_that_is_too_large_is_refused() -> None:
     with pytest.raises(ValueError, match="5 candidates of 1 requests do not fit"):
         Arena(Bucket(4, 1), WIDTHS, DEVICE).fill(PackedInputs.of(batch([5])))
+
+
+@pytest.mark.parametrize("dtype", RowDtype)
+def test_what_is_decoded_here_is_what_the_store_would_decode(dtype: RowDtype) -> None:
+    values, numbers = batch([6]).cand.numpy(), [1] * 6
+    release = ModelVersion("main", "v1")
+    rows = encode_rows(RowKind.ITEM, release, values, rev=numbers, as_of_ms=numbers, dtype=dtype)
+    items = decode_rows(rows, RowKind.ITEM, release, WIDTHS.item_width, now_ms=0).packed
+    for some in (items, items.only_where(np.array([True, False, True, True, False, True]))):
+        found = replace(PackedInputs.of(batch([6])), items=some).decoded()
+        np.testing.assert_array_equal(found.cand.numpy(), some.values())
