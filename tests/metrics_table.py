@@ -4,7 +4,6 @@ Every `metrics.py` of the packages is imported and what it declares is listed, s
 tests/contract/test_metrics_table.py fails when file and code disagree.
 """
 
-import argparse
 import importlib
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,8 @@ from pathlib import Path
 
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.metrics_core import Metric
+
+from tests.generated_page import print_or_write
 
 ROOT = Path(__file__).parent.parent
 FILE = ROOT / "docs" / "metrics.md"
@@ -118,16 +119,5 @@ def render() -> str:
     return "".join(parts)
 
 
-def main() -> int:
-    """Print the file, or write it."""
-    parser = argparse.ArgumentParser(prog="python -m tests.metrics_table", description="Make docs/metrics.md.")
-    parser.add_argument("--write", action="store_true", help="replace the file instead of printing it")
-    if parser.parse_args().write:
-        FILE.write_text(render())
-    else:
-        print(render(), end="")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(print_or_write("metrics_table", FILE, render))

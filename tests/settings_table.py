@@ -4,7 +4,6 @@ Every `load(Class, "SOLARIS_...")` of the packages is found in their source, so 
 a field means is the comment behind it. tests/contract/test_settings_table.py fails when file and code disagree.
 """
 
-import argparse
 import ast
 import dataclasses
 import importlib
@@ -16,6 +15,8 @@ import typing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.generated_page import print_or_write
 
 ROOT = Path(__file__).parent.parent
 FILE = ROOT / "docs" / "settings.md"
@@ -118,16 +119,5 @@ def _comments(cls: type) -> dict[str, str]:
     return dict(lines)
 
 
-def main() -> int:
-    """Print the page, or write it."""
-    parser = argparse.ArgumentParser(prog="python -m tests.settings_table", description="Make docs/settings.md.")
-    parser.add_argument("--write", action="store_true", help="replace the file instead of printing it")
-    if parser.parse_args().write:
-        FILE.write_text(render())
-    else:
-        print(render(), end="")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(print_or_write("settings_table", FILE, render))
