@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from inference.kernel_choice import check_kernels
 from inference.manifest import ReleaseError
 from inference.models.ranker import VARIANTS
 from inference.precision.as_served import as_served
@@ -20,7 +21,6 @@ from inference.precision.table import PrecisionTable, VariantPrecision, read_pre
 from inference.precision.timing import site_times_us, without_fp8
 from inference.publishing import newest_bundle
 from inference.release import MANIFEST_FILE, Release, load_release
-from inference.serving.scorer import check_kernels
 from inference.training.progress import Progress
 from inference.training.source import Source
 from runtime.command_line import above_zero, at_least_one

@@ -12,8 +12,9 @@ import uvicorn
 import uvloop
 
 from cache.redis_store import Profile, RedisStore
+from inference.kernel_choice import check_kernels
 from inference.serving.app import RankerApp
-from inference.serving.scorer import check_kernels, scorer_on
+from inference.serving.scorer import scorer_on
 from inference.serving.settings import RankerSettings
 from runtime import logs
 from runtime.environment import load

@@ -13,9 +13,9 @@ import torch
 from cache.store import Store, StoreUnavailable
 from inference.commands.addresses import not_logged, open_store
 from inference.evaluation.report import table
+from inference.kernel_choice import check_kernels
 from inference.manifest import ReleaseError
 from inference.publishing import live_location, newest_bundle, publish
-from inference.serving.scorer import check_kernels
 from inference.switch import SwitchRefused
 from inference.training.movietweetings_release import train_movietweetings
 from inference.training.progress import Progress

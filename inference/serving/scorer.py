@@ -15,7 +15,6 @@ from inference.precision.release_precision import Precision, ReleasePrecision, r
 from inference.protocol import RankOutputs
 from inference.release import Release
 from inference.serving.settings import DEVICES
-from kernels.backend import VARIABLE, Backend, chosen_backend
 from runtime.environment import SettingsError
 
 
@@ -52,18 +51,6 @@ def scorer_on(device: str, fp8: bool = True) -> Scorer:
         return CpuScorer()
     gpu = torch.cuda.get_device_name() if fp8 else None
     return DeviceScorer(torch.device("cuda"), torch.bfloat16, all_buckets(), gpu)
-
-
-def check_kernels() -> None:
-    """Raise SettingsError if SOLARIS_KERNELS is no word, or asks for Triton where there is no GPU to run it."""
-    try:
-        backend = chosen_backend()
-    except ValueError as error:
-        raise SettingsError(str(error)) from None
-    if backend is Backend.TRITON and not torch.cuda.is_available():
-        raise SettingsError(
-            f"{VARIABLE} is 'triton', and PyTorch sees no GPU here; 'auto' takes one where there is one"
-        )
 
 
 class CpuScorer:

@@ -14,13 +14,14 @@ from cache.store import Hydrated
 from inference.forward.buckets import Bucket
 from inference.forward.inputs import PackedInputs
 from inference.item_row import ItemState, encode_item_rows
+from inference.kernel_choice import check_kernels
 from inference.pair_row import encode_pair_rows
 from inference.protocol import RankInputs, RankOutputs, Tier
 from inference.release import Release
 from inference.serving.engine import NotFinite, Scored, ScoreJob, score_batch, warm_up
 from inference.serving.hydration import Hydration, UserSource, decode_user, hydrate_items, nothing, user_of
 from inference.serving.inputs import ScoreInput, pack_inputs
-from inference.serving.scorer import CpuScorer, DeviceScorer, Scorer, check_kernels, scorer_on
+from inference.serving.scorer import CpuScorer, DeviceScorer, Scorer, scorer_on
 from inference.user_row import encode_user_rows
 from runtime.environment import SettingsError
 from runtime.ids import ItemId
