@@ -23,11 +23,11 @@ END=$((SECONDS + ${BUDGET_S:-590} - SUMMARY_S))
 	echo "$PYTHON lacks something of torch, Triton, numpy and pytest; PYTHON=... names another" >&2
 	exit 2
 }
-"$PYTHON" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' || {
+"$PYTHON" -c 'import sys, torch, triton; torch.cuda.is_available() or sys.exit(1)
+print(torch.cuda.get_device_name(), "torch", torch.__version__, "Triton", triton.__version__)' || {
 	echo "this needs a CUDA GPU, and PyTorch sees none here" >&2
 	exit 2
 }
-"$PYTHON" -c 'import torch, triton; print(torch.cuda.get_device_name(), "torch", torch.__version__, "Triton", triton.__version__)'
 
 mkdir -p "$OUT"
 
