@@ -50,11 +50,16 @@ class PackedRows:
         staging = np.concatenate([part.staging for part in held])
         return cls(staging, np.concatenate(slots), held[0].dtype, width)
 
+    @property
+    def in_order(self) -> bool:
+        """Whether the rows are those of the N in their order: mostly, and then nothing is put into place."""
+        return len(self.slot) == len(self.staging) and np.array_equal(self.slot, np.arange(len(self.staging)))
+
     def values(self) -> NDArray[np.float32]:
         """[N, W] float32, zeros where there is no row."""
         whole = self._dequantised()
-        if len(self.slot) == len(whole) and np.array_equal(self.slot, np.arange(len(whole))):
-            return whole  # mostly, and then nothing is put into place
+        if self.in_order:
+            return whole
         if not len(whole):
             return np.zeros((len(self.slot), self.width), np.float32)
         values = whole.take(self.slot, axis=0, mode="clip")

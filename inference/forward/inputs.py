@@ -76,6 +76,6 @@ def _values(rows: PackedRows) -> torch.Tensor:
     halves = np.zeros((num_rows + 1, rows.width), np.float16)  # the last one for those that have none
     halves[:-1] = rows.stored()[:, : 2 * rows.width].view(np.float16)
     values = torch.from_numpy(halves).float()
-    if len(rows.slot) == num_rows and np.array_equal(rows.slot, np.arange(num_rows)):
+    if rows.in_order:
         return values[:-1]
     return values.index_select(0, torch.from_numpy(np.where(rows.slot < 0, np.int32(num_rows), rows.slot)))
