@@ -15,6 +15,7 @@ from cache.header import padded
 from cache.packed import PackedRows
 from inference.forward.buckets import Bucket
 from inference.forward.inputs import PackedInputs
+from inference.models.sizes import Sizes
 from inference.protocol import RankInputs
 from kernels.gather_dequant.op import gather_dequant
 from kernels.gather_dequant.wire import WireFormat
@@ -30,6 +31,11 @@ class InputWidths:
     item_width: int
     pair_width: int
     context_width: int
+
+    @classmethod
+    def of(cls, sizes: Sizes) -> "InputWidths":
+        """Those of a model's sizes."""
+        return cls(sizes.user_tokens, sizes.item_width, sizes.pair_width, sizes.context_width)
 
 
 Layout = Mapping[str, tuple[tuple[int, ...], torch.dtype]]

@@ -17,8 +17,7 @@ Serve = Callable[[Ranker, Mapping[str, str]], Clicks]
 
 def as_served(manifest: Manifest, device: torch.device) -> Serve:
     """Serves rankers of a release on `device`; a CPU has the same number formats, and sums of its own."""
-    sizes = manifest.sizes
-    widths = InputWidths(sizes.user_tokens, sizes.item_width, sizes.pair_width, sizes.context_width)
+    widths = InputWidths.of(manifest.sizes)
 
     def serve(ranker: Ranker, recipes: Mapping[str, str]) -> Clicks:
         forward = Forward(ranker, widths, device, torch.bfloat16, recipes)

@@ -85,8 +85,7 @@ class DeviceScorer:
     def score(self, release: Release, variant: str, inputs: PackedInputs) -> RankOutputs:
         forwards = self._forwards.setdefault(release, {})
         if variant not in forwards:
-            sizes = release.manifest.sizes
-            widths = InputWidths(sizes.user_tokens, sizes.item_width, sizes.pair_width, sizes.context_width)
+            widths = InputWidths.of(release.manifest.sizes)
             recipes = self.precision(release).recipes.get(variant)
             forward = Forward(release.bundle.ranker(variant), widths, self._device, self._dtype, recipes)
             forward.prepare(self._buckets)

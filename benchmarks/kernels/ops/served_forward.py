@@ -36,8 +36,7 @@ def cases(device: torch.device) -> Iterator[Case]:
 @lru_cache(maxsize=2)
 def _forward(name: str, n: int, b: int, device: torch.device, dtype: torch.dtype, prepared: bool) -> Forward:
     """As a server makes it when a release is loaded, of the one bucket that this case falls into."""
-    s = MODELS[name][0]
-    widths = InputWidths(s.user_tokens, s.item_width, s.pair_width, s.context_width)
+    widths = InputWidths.of(MODELS[name][0])
     forward = Forward(ranker_of(name, device, dtype), widths, device, dtype)
     if prepared:
         bucket = bucket_for(n, b)

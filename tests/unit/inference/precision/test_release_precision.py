@@ -35,9 +35,7 @@ def release(tmp_path: Path) -> Release:
 
 @pytest.fixture
 def inputs(release: Release) -> RankInputs:
-    sizes = release.manifest.sizes
-    widths = InputWidths(sizes.user_tokens, sizes.item_width, sizes.pair_width, sizes.context_width)
-    return batch([70, 30], widths=widths)
+    return batch([70, 30], widths=InputWidths.of(release.manifest.sizes))
 
 
 def scorer(gpu: str | None = GPU) -> DeviceScorer:
