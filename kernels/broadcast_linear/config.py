@@ -31,21 +31,27 @@ TRIALS = {
     "descriptors": Config(128, 128, 64, 8, 4, descriptors=True),
     "specialized": Config(64, 128, 64, 4, 4, descriptors=True, specialize=True),
 }
-FP8_CONFIGS = {"fp8-small": Config(64, 64, 128, 4, 4), "fp8-wide": Config(128, 128, 128, 8, 3)}
+FP8_CONFIGS = {
+    "fp8-small": Config(64, 64, 128, 4, 4),
+    "fp8-wide": Config(128, 128, 128, 8, 3),
+    "fp8-half": Config(128, 64, 128, 8, 3),  # where an epilogue has factors: beside the second sum they would spill
+}
 FP32_CONFIG = Config(64, 64, 32, 4, 3)  # no matrix units: the sums are in registers from the start
 
 
-def config_for(n: int, h: int, itemsize: int, block: int | None = None, normed: bool = False) -> Config:
+def config_for(n: int, h: int, itemsize: int, block: int | None = None, factors: bool = False) -> Config:
     """The largest tile that still gives every multiprocessor two of them; `block` wide where a block is normalised.
 
-    `normed`: the epilogue is `Normed`, whose factors take registers beside the second sum of eight bits.
+    `factors`: the epilogue is `Cross` or `Normed`, which read numbers for every output.
     """
     if block is not None and itemsize == 4:  # the sums are in registers: no more of them than FP32_CONFIG has a thread
-        return Config(32 if block == 256 else 64, block, 32, 8 if block >= 128 else 4, 3)
+        return Config(32 if block >= 128 else 64, block, 32, 8 if block == 256 else 4, 3)
     if block is not None:
         return Config(64, block, 64 // itemsize * 2, 8 if block == 256 else 4, 3)
     if itemsize == 4:
         return FP32_CONFIG
-    small, wide = (FP8_CONFIGS if itemsize == 1 else CONFIGS).values()
+    small, wide = (FP8_CONFIGS["fp8-small"], FP8_CONFIGS["fp8-wide"]) if itemsize == 1 else CONFIGS.values()
+    if itemsize == 1 and factors:
+        wide = FP8_CONFIGS["fp8-half"]
     tiles = -(-n // wide.rows) * -(-h // wide.outputs)
-    return wide if tiles >= ENOUGH_PROGRAMS and not (normed and itemsize == 1) else small
+    return wide if tiles >= ENOUGH_PROGRAMS else small

@@ -138,7 +138,7 @@ def broadcast_linear_triton(
     assert contiguous_rows(x, weight)
     assert (scales is None) == (x.element_size() > 1)
     block = epilogue.width if isinstance(epilogue, BlockNorm) else None
-    c = config or config_for(n, h, x.element_size(), block, isinstance(epilogue, Normed))
+    c = config or config_for(n, h, x.element_size(), block, isinstance(epilogue, Cross | Normed))
     assert block in (None, c.outputs)
     assert c.depth >= 32 or x.element_size() > 1
     out = torch.empty((n, h), dtype=x.dtype if scales is None else request.dtype, device=x.device)

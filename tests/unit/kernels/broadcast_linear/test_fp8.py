@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from kernels.broadcast_linear import reference
-from kernels.broadcast_linear.config import Config
+from kernels.broadcast_linear.config import FP8_CONFIGS, Config
 from kernels.broadcast_linear.epilogue import Cross
 from kernels.broadcast_linear.kernel import broadcast_linear_triton
 from kernels.broadcast_linear.op import broadcast_linear_fp8
@@ -51,6 +51,14 @@ def test_it_is_the_product_of_what_the_numbers_stand_for(
     assert out.dtype is dtype
     # A GPU's own sums of eight-bit products keep some 14 bits between promotions.
     assert_close(out, exact(*given), max(TOLERANCE[dtype], 2e-3 if device.type == "cuda" else 0.0))
+
+
+@pytest.mark.parametrize("config", FP8_CONFIGS.values(), ids=FP8_CONFIGS)
+def test_the_shipped_tiles_agree(config: Config, device: torch.device) -> None:
+    given = fp8_inputs([70, 3], 144, 136, torch.bfloat16, device)
+    x, x_scale, weight, weight_scale, request, index = given
+    out = broadcast_linear_triton(x, weight, request, index, scales=(x_scale, weight_scale), config=config)
+    assert_close(out, exact(*given))
 
 
 def test_the_epilogue_follows_the_scales(device: torch.device) -> None:

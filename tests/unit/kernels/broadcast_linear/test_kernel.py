@@ -149,6 +149,7 @@ def test_large_outputs_take_large_tiles() -> None:
     assert config_for(10_000, 1024, 2) == CONFIGS["wide"]
     assert config_for(10_000, 1024, 4) == FP32_CONFIG
     assert config_for(10_000, 1024, 1) == FP8_CONFIGS["fp8-wide"]
-    assert config_for(10_000, 1024, 1, normed=True) == FP8_CONFIGS["fp8-small"]
-    assert config_for(10_000, 1024, 2, normed=True) == CONFIGS["wide"]
+    assert config_for(10_000, 1024, 1, factors=True) == FP8_CONFIGS["fp8-half"]
+    assert config_for(1000, 1024, 1, factors=True) == FP8_CONFIGS["fp8-small"]
+    assert config_for(10_000, 1024, 2, factors=True) == CONFIGS["wide"]
     assert config_for(10_000, 1024, 2, block=256).outputs == 256
