@@ -1,6 +1,8 @@
 """Which form of an op runs: its Triton kernel or its plain PyTorch definition."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 
 import torch
@@ -17,8 +19,29 @@ class Backend(StrEnum):
     REFERENCE = "reference"
 
 
+_chosen: Backend | None = None  # read once: an op is called a dozen times in a request
+
+
 def chosen_backend() -> Backend:
-    """What the environment asks for; raises ValueError on any other word."""
+    """What the environment asked for when this was first called; raises ValueError on any other word."""
+    global _chosen
+    if _chosen is None:
+        _chosen = _from_environment()
+    return _chosen
+
+
+@contextmanager
+def forced(backend: Backend) -> Iterator[None]:
+    """Another one while the block runs, in every thread: for tests and benchmarks."""
+    global _chosen
+    before, _chosen = _chosen, backend
+    try:
+        yield
+    finally:
+        _chosen = before
+
+
+def _from_environment() -> Backend:
     word = os.environ.get(VARIABLE, Backend.AUTO)
     try:
         return Backend(word)

@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_leaves
 from triton.runtime.interpreter import InterpretedFunction
 from triton.runtime.jit import JITFunction
 
-from kernels.backend import HOPPER, VARIABLE, Backend
+from kernels.backend import HOPPER, Backend, forced
 
 CUDA = torch.device("cuda")
 LARGEST_GRID = (2**31 - 1, 65_535, 65_535)
@@ -40,7 +40,7 @@ def fake_gpu() -> Iterator[Counter[str]]:
         launched[name] += 1
 
     with (
-        patch.dict("os.environ", {VARIABLE: Backend.AUTO}),
+        forced(Backend.AUTO),
         patch.object(torch.cuda, "get_device_capability", lambda _device: HOPPER),
         patch.object(JITFunction, "run", launch),
         patch.object(InterpretedFunction, "run", launch),

@@ -3,7 +3,6 @@
 And ours with every linear in FP8 that a precision table could keep, beside bf16: what such a table has to gain.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
@@ -19,7 +18,7 @@ from inference.precision.recipes import ROWWISE, by_recipes
 from inference.precision.select import NARROWEST
 from inference.precision.sites import linears, watched
 from inference.protocol import NUM_TIERS, RankInputs
-from kernels.backend import VARIABLE, Backend
+from kernels.backend import Backend, forced
 
 ALL_BF16 = "every linear bf16"
 # The compact one is what the demo trains; the others are of the sizes that GPUs are bought for, with random weights.
@@ -110,12 +109,8 @@ def tensors_of(batch: RankInputs) -> tuple[torch.Tensor, ...]:
 
 def by_reference(call: Callable[..., torch.Tensor], *tensors: torch.Tensor) -> torch.Tensor:
     """`call(*tensors)` with every op in its PyTorch form."""
-    before = os.environ.get(VARIABLE, Backend.AUTO)
-    os.environ[VARIABLE] = Backend.REFERENCE
-    try:
+    with forced(Backend.REFERENCE):
         return call(*tensors)
-    finally:
-        os.environ[VARIABLE] = before
 
 
 @cache

@@ -3,12 +3,12 @@
 The folder runs with torch, Triton, numpy and pytest alone (`make test-gpu`), so nothing here imports more.
 """
 
-import os
+from collections.abc import Iterator
 
 import pytest
 import torch
 
-from kernels.backend import VARIABLE
+from kernels.backend import Backend, forced
 from tests.interpreter import interpret_triton
 
 if not torch.cuda.is_available():
@@ -22,10 +22,17 @@ def device() -> torch.device:
 
 
 @pytest.fixture(autouse=True)
-def _triton_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def _triton_everywhere() -> Iterator[None]:
     """The ops take their Triton form, also on the CPU."""
-    assert VARIABLE not in os.environ or os.environ[VARIABLE] == "triton", f"unset {VARIABLE}"
-    monkeypatch.setenv(VARIABLE, "triton")
+    with forced(Backend.TRITON):
+        yield
+
+
+@pytest.fixture
+def backend(request: pytest.FixtureRequest, _triton_everywhere: None) -> Iterator[Backend]:
+    """The ops take the form that the test is given, by its name."""
+    with forced(Backend(request.param)):
+        yield Backend(request.param)
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from kernels.backend import VARIABLE
+from kernels.backend import Backend
 from kernels.broadcast_lce.op import broadcast_lce
 from kernels.broadcast_linear.epilogue import Cross, Normed
 from kernels.broadcast_linear.op import broadcast_linear, broadcast_linear_fp8
@@ -154,12 +154,11 @@ def test_every_op_is_held_to_it() -> None:
     assert {name.split()[0] for name in CALLS} == {path.parent.name for path in KERNELS.glob("*/op.py")}
 
 
-@pytest.mark.parametrize("backend", ["reference", "triton"])
+@pytest.mark.parametrize("backend", ["reference", "triton"], indirect=True)
 @pytest.mark.parametrize("name", CALLS)
 def test_strides_within_a_row_are_refused_with_the_name_and_the_way_out(
-    name: str, backend: str, device: torch.device, monkeypatch: pytest.MonkeyPatch
+    name: str, backend: Backend, device: torch.device
 ) -> None:
-    monkeypatch.setenv(VARIABLE, backend)
     given, call = CALLS[name]
     given = {key: tensor.to(device) for key, tensor in given.items()}
     call(given)
@@ -170,12 +169,9 @@ def test_strides_within_a_row_are_refused_with_the_name_and_the_way_out(
         assert str(caught.value).endswith("call .contiguous()")
 
 
-@pytest.mark.parametrize("backend", ["reference", "triton"])
+@pytest.mark.parametrize("backend", ["reference", "triton"], indirect=True)
 @pytest.mark.parametrize("name", CALLS)
-def test_another_number_of_dimensions_is_refused_by_name(
-    name: str, backend: str, device: torch.device, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(VARIABLE, backend)
+def test_another_number_of_dimensions_is_refused_by_name(name: str, backend: Backend, device: torch.device) -> None:
     given, call = CALLS[name]
     given = {key: tensor.to(device) for key, tensor in given.items()}
     for key, tensor in given.items():
@@ -193,12 +189,9 @@ NONE_LEFT = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("backend", ["reference", "triton"])
+@pytest.mark.parametrize("backend", ["reference", "triton"], indirect=True)
 @pytest.mark.parametrize("name", NONE_LEFT)
-def test_candidates_of_no_request_are_refused(
-    name: str, backend: str, device: torch.device, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(VARIABLE, backend)
+def test_candidates_of_no_request_are_refused(name: str, backend: Backend, device: torch.device) -> None:
     given, call = CALLS[name]
     given = {key: tensor.to(device) for key, tensor in given.items()}
     key, left = NONE_LEFT[name]
@@ -226,20 +219,16 @@ def test_offsets_without_a_beginning_are_refused(name: str, key: str) -> None:
         call({**given, key: OFFSETS[:0]})
 
 
-@pytest.mark.parametrize("backend", ["reference", "triton"])
-def test_a_buffer_that_begins_askew_is_refused(
-    backend: str, device: torch.device, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(VARIABLE, backend)
+@pytest.mark.parametrize("backend", ["reference", "triton"], indirect=True)
+def test_a_buffer_that_begins_askew_is_refused(backend: Backend, device: torch.device) -> None:
     buffer = torch.zeros(LAYOUT.num_bytes + 8, dtype=torch.uint8, device=device)
     with pytest.raises(ValueError, match=r"buffer begins 8 bytes past a multiple of 16; call \.clone\(\)"):
         unpack_tuples(buffer[8:], LAYOUT)
 
 
-@pytest.mark.parametrize("backend", ["reference", "triton"])
+@pytest.mark.parametrize("backend", ["reference", "triton"], indirect=True)
 @pytest.mark.parametrize("name", ["broadcast_linear", "simhash_pack", "hamming_hist", "hamming_topk", "fm_broadcast"])
-def test_rows_may_stand_apart(name: str, backend: str, device: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(VARIABLE, backend)
+def test_rows_may_stand_apart(name: str, backend: Backend, device: torch.device) -> None:
     given, call = CALLS[name]
     given = {key: tensor.to(device) for key, tensor in given.items()}
     expected = call(given)

@@ -9,7 +9,7 @@ from inference.models.ranker import VARIANTS, Ranker, VariantSizes
 from inference.models.ranker_work import count_flops, ranker_work
 from inference.models.sizes import Sizes
 from inference.protocol import RankInputs
-from kernels.backend import VARIABLE
+from kernels.backend import Backend, forced
 from tests.unit.inference.forward.batches import batch
 
 SIZES = Sizes(user_tokens=4, item_width=16, pair_width=8, context_width=4, num_heads=2)
@@ -69,12 +69,12 @@ def test_absent_tokens_change_nothing(ranker: Ranker) -> None:
     )
 
 
-def test_the_kernels_score_as_their_definitions(ranker: Ranker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_kernels_score_as_their_definitions(ranker: Ranker) -> None:
     inputs = batch([5, 0, 12])
     ranker = ranker.float()
     expected = torch.stack(ranker(inputs))
-    monkeypatch.setenv(VARIABLE, "triton")
-    torch.testing.assert_close(torch.stack(ranker(inputs)), expected, rtol=1e-4, atol=1e-4)
+    with forced(Backend.TRITON):
+        torch.testing.assert_close(torch.stack(ranker(inputs)), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_a_request_is_paid_for_once(ranker: Ranker) -> None:

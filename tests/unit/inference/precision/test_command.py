@@ -253,6 +253,7 @@ def test_a_wrong_backend_is_refused_before_anything_is_done(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SOLARIS_KERNELS", "cuda")
+    monkeypatch.setattr("kernels.backend._chosen", None)  # as in a process that has not asked yet
     for name in ("precision", "train"):
         assert main([name]) == 2
         assert "SOLARIS_KERNELS is 'cuda'" in capsys.readouterr().err

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from kernels.backend import Backend
 from kernels.gather_dequant.op import gather_dequant
 from kernels.gather_dequant.wire import WireFormat
 
@@ -37,13 +38,12 @@ def awkward_values(n: int, width: int) -> np.ndarray:
     return values
 
 
-@pytest.mark.parametrize("backend", ["triton", "reference"])
+@pytest.mark.parametrize("backend", ["triton", "reference"], indirect=True)
 @pytest.mark.parametrize("width", [1, 31, 64])
 @pytest.mark.parametrize("dtype", list(RowDtype), ids=lambda dtype: dtype.name)
 def test_the_cache_and_the_kernel_read_the_same(
-    dtype: RowDtype, width: int, backend: str, device: torch.device, monkeypatch: pytest.MonkeyPatch
+    dtype: RowDtype, width: int, backend: Backend, device: torch.device
 ) -> None:
-    monkeypatch.setenv("SOLARIS_KERNELS", backend)
     n = 12
     rows = encode_rows(RowKind.PAIR, RELEASE, awkward_values(n, width), rev=range(n), as_of_ms=range(n), dtype=dtype)
     decoded = decode_rows(rows, RowKind.PAIR, RELEASE, width, now_ms=0)
