@@ -8,6 +8,7 @@ from kernels.broadcast_linear import reference
 from kernels.broadcast_linear.dispatch import Form, form_for
 from kernels.broadcast_linear.epilogue import Epilogue, Normed, check_epilogue, tensors_of
 from kernels.checks import FLOATS, check_choice, check_tensor
+from kernels.rowwise_quant_fp8.linear import scaled_product
 
 
 def broadcast_linear(
@@ -77,9 +78,7 @@ def broadcast_linear_fp8(
             x, x_scale, weight, weight_scale, request, cand_to_user, activation, epilogue
         )
     if request.shape[0] == 1 and activation == "none" and epilogue is None and _scaled_mm_takes(x, weight, request):
-        return torch._scaled_mm(
-            x, weight.T, x_scale[:, None], weight_scale[None, :], bias=request[0], out_dtype=request.dtype
-        )
+        return scaled_product(x, x_scale[:, None], weight, weight_scale[None, :], request[0])
     from kernels.broadcast_linear.kernel import broadcast_linear_triton
 
     scales = (x_scale, weight_scale)

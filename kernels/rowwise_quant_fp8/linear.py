@@ -1,4 +1,9 @@
-"""A linear in 8-bit floats: weights prepared once, rows quantised on the way, the product by the library."""
+"""A linear in 8-bit floats: weights prepared once, rows quantised on the way, the product by the library.
+
+The units of a GPU keep some 14 bits of a sum of e4m3 products. The library's fast accumulation leaves it there; without
+it a sum goes on in float32 every 128 products, as in our own product (`FP8_PROMOTE`). None is fast in that way here: a
+request by itself takes the library's product, several together take ours, and a score must not depend on which.
+"""
 
 from dataclasses import dataclass
 
@@ -34,18 +39,13 @@ class Fp8Weight:
 
 
 def fp8_linear(
-    x: torch.Tensor,
-    weight: Fp8Weight,
-    bias: torch.Tensor | None = None,
-    *,
-    pre: str = "none",
-    fast_accumulation: bool = True,
+    x: torch.Tensor, weight: Fp8Weight, bias: torch.Tensor | None = None, *, pre: str = "none"
 ) -> torch.Tensor:
     """`pre(x) @ weight.T + bias` with both operands in e4m3, `x` [N, K] -> [N, H] of the dtype of `x`.
 
     Rowwise: a scale for each row of `x` and each output; tensorwise: one for all of `x`, one for the weight. On a GPU
-    the product is `torch._scaled_mm`, rounded to bfloat16; `fast_accumulation` lets it sum with about 14 bits.
-    Elsewhere the same e4m3 numbers are multiplied in float32: equal up to the order and precision of the sum.
+    the product is `scaled_product`. Elsewhere the same e4m3 numbers are multiplied in float32: equal up to the order
+    and precision of the sum.
     Raises ValueError on a shape, dtype or `pre` that does not fit.
     """
     h, k = weight.shape
@@ -60,15 +60,29 @@ def fp8_linear(
         values, scale = tensorwise_quant_fp8(F.pad(before(x, pre), (0, rows - k)))
     if x.is_cuda and x.shape[0]:
         fuses = bias is not None and bias.dtype is torch.bfloat16 and h == weight.values.shape[0]
-        product = torch._scaled_mm(
-            values, weight.values.T, scale_a=scale.view(-1, 1), scale_b=weight.scale,
-            bias=bias if fuses else None, out_dtype=torch.bfloat16, use_fast_accum=fast_accumulation,
-        )  # fmt: skip
+        product = scaled_product(values, scale.view(-1, 1), weight.values, weight.scale, bias if fuses else None)
         bias = None if fuses else bias
     else:
         product = (values.float() @ weight.values.float().T) * scale.view(-1, 1) * weight.scale
     y = product[:, :h].to(x.dtype)
     return y if bias is None else y + bias
+
+
+def scaled_product(
+    x: torch.Tensor,
+    x_scale: torch.Tensor,
+    weight: torch.Tensor,
+    weight_scale: torch.Tensor,
+    bias: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """The library's product of `x` [N, K] and `weight` [H, K] in e4m3 -> [N, H] bfloat16, its sums in float32: see above.
+
+    Both dimensions of the weight are multiples of 16; scales [N, 1] and [1, H], or [1, 1] both; `bias` [H] bfloat16.
+    """
+    return torch._scaled_mm(
+        x, weight.T, scale_a=x_scale, scale_b=weight_scale,
+        bias=bias, out_dtype=torch.bfloat16, use_fast_accum=False,
+    )  # fmt: skip
 
 
 def tensorwise_quant_fp8(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

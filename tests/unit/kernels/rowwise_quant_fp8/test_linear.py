@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from benchmarks.kernels.gate import relative_error
-from kernels.rowwise_quant_fp8.linear import RECIPES, Fp8Weight, fp8_linear, tensorwise_quant_fp8
+from kernels.rowwise_quant_fp8.linear import RECIPES, Fp8Weight, fp8_linear, scaled_product, tensorwise_quant_fp8
 from kernels.rowwise_quant_fp8.op import rowwise_quant_fp8
 from kernels.rowwise_quant_fp8.reference import before
 from tests.unit.kernels.close import assert_close
@@ -51,6 +51,19 @@ def test_the_librarys_product_is_the_same(recipe: str, device: torch.device) -> 
     except (RuntimeError, NotImplementedError) as error:
         pytest.skip(f"this PyTorch has no such product on a CPU: {error}")
     assert relative_error(fp8_linear(x, prepared), library) <= SUMMED
+
+
+def test_no_product_of_the_library_leaves_its_sums_in_fourteen_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, object]] = []
+
+    def product(x: torch.Tensor, weight: torch.Tensor, **given: object) -> torch.Tensor:
+        asked.append(given)
+        return torch.zeros(x.shape[0], weight.shape[1], dtype=torch.bfloat16)
+
+    monkeypatch.setattr(torch, "_scaled_mm", product)
+    x, weight, scale = torch.zeros(3, 16), torch.zeros(32, 16), torch.ones(1, 1)
+    assert scaled_product(x, scale, weight, scale).shape == (3, 32)
+    assert [given["use_fast_accum"] for given in asked] == [False]
 
 
 @pytest.mark.parametrize("pre", ["rms", "silu", "hardswish"])
