@@ -75,7 +75,7 @@ def scaled_product(
     weight_scale: torch.Tensor,
     bias: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """The library's product of `x` [N, K] and `weight` [H, K] in e4m3 -> [N, H] bfloat16, its sums in float32: see above.
+    """The library's product of `x` [N, K] and `weight` [H, K] in e4m3 -> [N, H] bfloat16, its sums as said above.
 
     Both dimensions of the weight are multiples of 16; scales [N, 1] and [1, H], or [1, 1] both; `bias` [H] bfloat16.
     """
