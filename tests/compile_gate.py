@@ -1,5 +1,8 @@
 """`python -m tests.compile_gate [OP ...] [--write]`: every shipped kernel, compiled for sm_90 without a GPU.
 
+`--served` compiles what the served passes of all variants launch instead, `--grid` what the GPU's benchmark does, with
+the sizes they have; of these no figures are kept.
+
 An op is named as its folder in kernels/; of one in plain PyTorch there is nothing to compile.
 
 A configuration passes when it compiles, uses no stack and no local memory, fits into shared memory, and its machine
@@ -19,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -30,6 +34,9 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, CompiledKernel
 
 from kernels.compile_case import CompileCase
+from tests.fake_gpu import Launch
+from tests.launches import distinct
+from tests.rehearsal import grid_launches, served_launches
 
 KERNELS = Path(__file__).parent.parent / "kernels"
 TOOLS = Path(triton.__file__).parent / "backends/nvidia/bin"
@@ -129,12 +136,28 @@ def check_op(op: str, write: bool) -> list[str]:
     return wrong
 
 
+def check_launches(launches: Iterable[Launch]) -> list[str]:
+    """What is wrong with the kernels that these make Triton compile, each with its name and sizes."""
+    wrong = []
+    for case in distinct(launches):
+        _, found = examine(case, compiled(case))
+        wrong += [f"{case.name} with {dict(case.constants)}, multiples of 16 {case.aligned}: {line}" for line in found]
+    return wrong
+
+
 def main() -> int:
     """Status 0 if nothing is wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.compile_gate", description=__doc__)
     parser.add_argument("ops", nargs="*", metavar="OP", help="kernels to compile (default all)")
     parser.add_argument("--write", action="store_true", help="keep what is used in resources.json")
+    parser.add_argument("--served", action="store_true", help="compile what the served passes launch")
+    parser.add_argument("--grid", action="store_true", help="compile what the GPU's benchmark launches: some minutes")
     args = parser.parse_args()
+    if args.served or args.grid:
+        launches = [*(served_launches() if args.served else ()), *(grid_launches() if args.grid else ())]
+        wrong = check_launches(launches)
+        print("\n".join(wrong) or f"{len(launches)} launches: every one compiles for sm_90, without spills")
+        return 1 if wrong else 0
     if unknown := set(args.ops) - set(ops()):
         parser.error(f"no such op: {', '.join(sorted(unknown))}; there are {', '.join(ops())}")
     wrong = [line for op in args.ops or ops() for line in check_op(op, args.write)]

@@ -4,9 +4,9 @@ What a run on a device does wrong on the host is found without a device: reading
 shapes that do not agree, a grid that cannot be launched. What the kernels compute is the interpreter's to test.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
@@ -24,20 +24,36 @@ CUDA = torch.device("cuda")
 LARGEST_GRID = (2**31 - 1, 65_535, 65_535)
 
 
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A kernel as it was called: its arguments by name, and what else the call says (`num_warps`)."""
+
+    kernel: Any
+    given: Mapping[str, Any]
+    options: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        name: str = self.kernel.fn.__name__
+        return name
+
+
 @contextmanager
-def fake_gpu() -> Iterator[Counter[str]]:
-    """Tensors made inside are on a fake GPU if they say so, and Triton's kernels are counted, by name, not run.
+def fake_gpu() -> Iterator[list[Launch]]:
+    """Tensors made inside are on a fake GPU if they say so, and launches of Triton's kernels are kept, not run.
 
     Raises AssertionError for an operation that leaves the GPU, and what PyTorch raises for one that needs a value.
     """
-    launched: Counter[str] = Counter()
+    launched: list[Launch] = []
 
-    def launch(kernel: Any, *args: object, grid: tuple[int, ...], warmup: bool, **kwargs: object) -> None:
-        tensors = [x for x in (*args, *kwargs.values()) if isinstance(x, torch.Tensor)]
-        name = kernel.fn.__name__
-        assert all(x.is_cuda for x in tensors), f"{name} is given {[str(x.device) for x in tensors]}"
-        assert all(0 <= size <= most for size, most in zip(grid, LARGEST_GRID, strict=False)), f"{name} on {grid}"
-        launched[name] += 1
+    def launch(kernel: Any, *args: Any, grid: tuple[int, ...], warmup: bool, **kwargs: Any) -> None:
+        given = dict(zip(kernel.arg_names, args, strict=False))
+        given |= {name: kwargs.pop(name) for name in kernel.arg_names if name in kwargs}
+        one = Launch(kernel, given, kwargs)
+        tensors = {name: x for name, x in given.items() if isinstance(x, torch.Tensor)}
+        assert all(x.is_cuda for x in tensors.values()), f"{one.name} is given {tensors}"
+        assert all(0 <= size <= most for size, most in zip(grid, LARGEST_GRID, strict=False)), f"{one.name} on {grid}"
+        launched.append(one)
 
     with (
         forced(Backend.AUTO),

@@ -61,7 +61,8 @@ def ranker_work(ranker: Ranker, one: RankInputs, n: int, b: int) -> RankerWork:
 def count_flops(ranker: Ranker, inputs: RankInputs) -> int:
     """Multiply-adds count two."""
     # Attention as its products, and products in place: neither is known to the counter.
-    counter = FlopCounterMode(display=False, custom_mapping={torch.ops.aten.addmm_: _product})
+    in_place = {torch.ops.aten.addmm_: _product, torch.ops.aten.baddbmm_: _products}
+    counter = FlopCounterMode(display=False, custom_mapping=in_place)
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
         ranker(inputs)
     return int(counter.get_total_flops())
@@ -69,6 +70,10 @@ def count_flops(ranker: Ranker, inputs: RankInputs) -> int:
 
 def _product(_out: torch.Size, left: torch.Size, right: torch.Size, **_: object) -> int:
     return 2 * left[0] * left[1] * right[1]
+
+
+def _products(_out: torch.Size, left: torch.Size, right: torch.Size, **_: object) -> int:
+    return 2 * left[0] * left[1] * left[2] * right[2]
 
 
 def each_twice(inputs: RankInputs) -> RankInputs:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from inference.models.blocks import start_at_zero
+from inference.models.interaction import InteractionLayer
 from kernels.broadcast_lce.op import broadcast_lce
 from kernels.fm_broadcast.op import fm_broadcast
 
@@ -25,7 +26,7 @@ class SharedInteraction(nn.Module):
         self.project_user = nn.Parameter(torch.randn(num_user, rank) * num_user**-0.5)
         self.factors = _Factors(num_cand, num_cand // 2, width, rank)
         self.norm = nn.LayerNorm(width)
-        self.request = None if last else _RequestInteraction(num_user, width, rank)
+        self.request = None if last else InteractionLayer(num_user, width, rank)
 
     def forward(
         self, user: torch.Tensor, mask: torch.Tensor, cand: torch.Tensor, index: torch.Tensor
@@ -38,24 +39,6 @@ class SharedInteraction(nn.Module):
         if self.request is not None:
             user = self.request(user) * mask[:, :, None]
         return user, out
-
-
-class _RequestInteraction(nn.Module):
-    """The same among the request's own embeddings, once per request."""
-
-    def __init__(self, num_user: int, width: int, rank: int) -> None:
-        super().__init__()
-        self.scale = width**-0.5
-        self.compress = nn.Parameter(torch.zeros(num_user - num_user // 2, num_user))
-        self.project = nn.Parameter(torch.randn(num_user, rank) * num_user**-0.5)
-        self.factors = _Factors(num_user, num_user // 2, width, rank)
-        self.norm = nn.LayerNorm(width)
-
-    def forward(self, user: torch.Tensor) -> torch.Tensor:
-        """[B, nu, D] -> [B, nu, D]."""
-        products = user @ (user.transpose(1, 2) @ self.project) * self.scale
-        out: torch.Tensor = self.norm(user + torch.cat([self.factors(products), self.compress @ user], dim=1))
-        return out
 
 
 class _Factors(nn.Module):

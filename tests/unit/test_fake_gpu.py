@@ -28,4 +28,5 @@ def test_a_kernel_is_counted() -> None:
         x, weight, request = (torch.randn(shape, device=CUDA) for shape in ((5, 8), (4, 8), (2, 4)))
         out = broadcast_linear(x, weight, request, torch.zeros(5, dtype=torch.int32, device=CUDA))
     assert (out.shape, out.device.type) == ((5, 4), "cuda")
-    assert launched == {"broadcast_linear_fwd_kernel": 1}
+    (launch,) = launched
+    assert (launch.name, launch.given["n"], launch.given["k"]) == ("broadcast_linear_fwd_kernel", 5, 8)

@@ -142,7 +142,8 @@ def test_what_the_figures_come_to_is_of_the_rows() -> None:
     rows += [row(op="jagged_unique", provider="torch.unique", times_ours=0.6)]
     cost, compiled, faster, unique = findings(rows)
     assert cost.startswith("80 times the candidates (50 to 4,000) cost 20 times as much")
-    assert "to every candidate 45 times, and 4.5 times as long at 4,000." in cost
+    assert "to every candidate 45 times, and 4.5 times as long as ours at 4,000." in cost
+    assert "From 50 to 4000 candidates ours takes 20.00 times as long" in cost
     assert compiled.startswith("`torch.compile` takes 1.00 to 1.40 of our time for the forward pass")
     assert "for `broadcast_linear` (0.50 to 0.90):" in faster
     assert unique.startswith("`torch.unique` takes 0.60 to 0.60 of the time of `jagged_unique`")

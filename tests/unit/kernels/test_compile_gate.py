@@ -11,9 +11,9 @@ ROOT = Path(__file__).parents[3]
 OPS = sorted(path.parent.name for path in ROOT.glob("kernels/*/op.py"))
 
 
-def compile_gate(op: str) -> subprocess.CompletedProcess[str]:
+def compile_gate(what: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "tests.compile_gate", op],
+        [sys.executable, "-m", "tests.compile_gate", what],
         cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
 
@@ -23,6 +23,13 @@ def compile_gate(op: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("op", OPS)
 def test_every_configuration_compiles_as_meant(op: str) -> None:
     done = compile_gate(op)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_what_is_served_compiles_without_spills() -> None:
+    done = compile_gate("--served")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
