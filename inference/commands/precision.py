@@ -2,23 +2,26 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from inference.forward.arena import InputWidths
 from inference.kernel_choice import check_kernels
-from inference.manifest import ReleaseError
-from inference.models.ranker import VARIANTS
+from inference.manifest import Manifest, ReleaseError
+from inference.models.ranker import VARIANTS, Ranker
 from inference.precision.as_served import as_served
 from inference.precision.heldout import heldout_batches
-from inference.precision.probe import Say, Times, probe
+from inference.precision.probe import Say, Timing, probe
 from inference.precision.report import lines
 from inference.precision.select import BUDGET
 from inference.precision.source import SourceRefused, heldout_data, source_of
-from inference.precision.table import PrecisionTable, VariantPrecision, read_precision
+from inference.precision.table import PassTimes, PrecisionTable, VariantPrecision, read_precision
 from inference.precision.timing import site_times_us, without_fp8
+from inference.precision.whole_pass import one_request, pass_times
+from inference.protocol import RankInputs
 from inference.publishing import newest_bundle
 from inference.release import MANIFEST_FILE, Release, load_release
 from inference.training.progress import Progress
@@ -40,12 +43,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "precision",
         help="find which linears of a release may run in FP8",
         description="Probe every linear of a release's rankers on held-out requests: the error of bf16 and of two FP8 "
-        "recipes against float32, the change of the log loss with that linear alone, and on a GPU with FP8 the time. "
-        "Choose greedily under one budget of the change from float32, as the choice serves with all else in bf16, "
-        "verify it on other requests, and write all of it into the bundle as precision.json. FP8 is kept only where "
-        "error and speed pass: without such a GPU nothing is. Variants that are not probed keep what the table says of "
-        "them if it is of the same weights, budget, source, --candidates, GPU and PyTorch; where it is not, what is "
-        "dropped is said.",
+        "recipes against float32, what that linear alone changes in the log loss of clicks and of conversions, and on "
+        "a GPU with FP8 the time. Choose greedily under one budget of the change from float32, of either head and with "
+        "one standard error, as the choice serves with all else in bf16; verify it on other requests, say on further "
+        "ones what it costs, time the whole pass, and write all of it into the bundle as precision.json. FP8 is kept "
+        "only where error and speed pass: without such a GPU nothing is. Variants that are not probed keep what the "
+        "table says of them if it is of the same weights, budget, source, --candidates, GPU and PyTorch; where it is "
+        "not, what is dropped is said.",
     )
     parser.add_argument(
         "location", type=Path, nargs="?", help=f"directory of the bundle (default: the newest in {RELEASES}/MODEL)"
@@ -72,10 +76,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--budget-percent",
         type=above_zero,
         default=BUDGET * 100,
-        help="of the log loss, all sites (default %(default)s)",
+        help="of the log loss of each head, all sites (default %(default)s)",
     )
     parser.add_argument(
-        "--candidates", type=at_least_one, default=1000, help="rows of a product that is timed (default 1000)"
+        "--candidates", type=at_least_one, default=1000, help="of the one request that is timed (default 1000)"
     )
     parser.add_argument("--threads", type=at_least_one, default=1, help="CPU threads (default 1)")
     parser.add_argument("--show", action="store_true", help="print the table that the release has, probe nothing")
@@ -150,12 +154,15 @@ def _probed(args: argparse.Namespace, release: Release) -> PrecisionTable:
     found = _others(release.location, conditions, variants)  # says what it drops before minutes are spent
     progress.say("reading held-out requests")
     batches = heldout_batches(release, heldout_data(release, source, args.movietweetings), args.requests)
-    times = _times(args.candidates) if conditions.gpu else None
+    timing = _timing(release.manifest, one_request(batches[0].inputs, args.candidates)) if conditions.gpu else None
     serve = as_served(release.manifest, torch.device("cuda" if conditions.gpu else "cpu"))
     for name in variants:
         ranker = release.bundle.ranker(name)
         try:
-            found[name] = probe(ranker, batches, conditions.budget, serve, times, _saying(progress, name))
+            found[name] = probe(
+                ranker, batches, conditions.budget, release.manifest.conversion_weight, serve, timing,
+                _saying(progress, name),
+            )  # fmt: skip
         except ValueError as error:
             raise ValueError(f"variant {name}: {error}") from None
     return replace(conditions, variants={name: found[name] for name in release.manifest.variants if name in found})
@@ -193,8 +200,14 @@ def _asked(args: argparse.Namespace) -> Source | None:
     return Source.SYNTHETIC if args.synthetic else None
 
 
-def _times(candidates: int) -> Times:
-    return lambda linear: site_times_us(candidates, linear)
+def _timing(manifest: Manifest, inputs: RankInputs) -> Timing:
+    """On the GPU that is here, with the candidates of `inputs`."""
+    widths, gpu = InputWidths.of(manifest.sizes), torch.device("cuda")
+
+    def whole(ranker: Ranker, recipes: Mapping[str, str]) -> PassTimes:
+        return pass_times(ranker, widths, recipes, inputs, gpu)
+
+    return Timing(site=lambda linear: site_times_us(inputs.num_candidates, linear), whole=whole)
 
 
 def _saying(progress: Progress, variant: str) -> Say:

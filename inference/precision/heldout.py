@@ -1,6 +1,6 @@
-"""Requests that a ranker has not learned from, as the tensors it reads, and the log loss over them."""
+"""Requests that a ranker has not learned from: the tensors it reads, and what became of them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ from inference.training.tiers import Pattern
 BATCH_REQUESTS = 64
 PAIR_COVERAGE = 0.6  # of the candidates, as in training
 
-Clicks = Callable[[RankInputs], torch.Tensor]  # [N] the logits of a click
+Logits = Callable[[RankInputs], tuple[torch.Tensor, torch.Tensor]]  # of click, and of conversion given one, each [N]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,8 @@ class Heldout:
     positions: torch.Tensor  # [N] what the place in the slate adds to the logit
     clicked: torch.Tensor  # [N] float32
     weight: torch.Tensor  # [N] float32
+    converted: torch.Tensor  # [N] float32
+    conversion_weight: torch.Tensor  # [N] float32, 0 where nothing was clicked or the window is still open
 
 
 def heldout_batches(release: Release, data: Dataset, num_requests: int) -> list[Heldout]:
@@ -58,17 +60,6 @@ def _batches(bundle: Bundle, data: Dataset) -> Iterator[Heldout]:
             positions=bundle.positions(batches.position[batch.rows]),
             clicked=batches.clicked[batch.rows],
             weight=batches.weight[batch.rows],
+            converted=batches.converted[batch.rows],
+            conversion_weight=batches.conversion_weight[batch.rows],
         )
-
-
-@torch.inference_mode()
-def request_losses(clicks: Clicks, batches: Sequence[Heldout]) -> torch.Tensor:
-    """[R] float64: of every request the weighted sum over its candidates."""
-    sums = []
-    for batch in batches:
-        losses = torch.nn.functional.binary_cross_entropy_with_logits(
-            (clicks(batch.inputs) + batch.positions).double(), batch.clicked.double(), reduction="none"
-        )
-        zeros = torch.zeros(batch.inputs.num_requests, dtype=torch.float64)
-        sums.append(zeros.index_add(0, batch.inputs.cand_to_user, losses * batch.weight))
-    return torch.cat(sums)

@@ -2,85 +2,114 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
 
 from inference.models.ranker import Ranker
-from inference.models.ranker_work import each_twice
 from inference.precision.as_served import Serve
+from inference.precision.changes import Changes
+from inference.precision.eligible import ineligible
 from inference.precision.errors import kernel_error
-from inference.precision.heldout import BATCH_REQUESTS, Clicks, Heldout
-from inference.precision.losses import Losses
+from inference.precision.heldout import BATCH_REQUESTS, Heldout, Logits
 from inference.precision.moments import Moments
+from inference.precision.part import Part, enough_conversions, num_conversions
 from inference.precision.recipes import BF16, FP8, RECIPES, SERVED, by_recipe, by_recipes
-from inference.precision.select import Option, Selection, select
+from inference.precision.select import Joint, Option, not_kept, select
 from inference.precision.sites import linears, watched
-from inference.precision.table import RecipeRow, ServedChange, SiteRow, VariantPrecision
+from inference.precision.table import PassTimes, RecipeRow, Served, SiteRow, VariantPrecision
+from inference.precision.tops import by_chance
 from inference.protocol import RankInputs
 
-NUM_PARTS = 4  # two halves to choose on, two to verify on
+NUM_PARTS = 3  # to choose on, to verify the choice on, and to say on what it costs
 
-Times = Callable[[nn.Linear], Mapping[str, float]]  # microseconds of each recipe
-Change = Callable[[Mapping[str, str]], float]  # recipe of each site -> relative change of the log loss
 Say = Callable[[str], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What a GPU with FP8 can say of speed."""
+
+    site: Callable[[nn.Linear], Mapping[str, float]]  # microseconds of each recipe
+    whole: Callable[[Ranker, Mapping[str, str]], PassTimes]  # recipe of each site, the others in bf16
+
+
 def probe(
-    ranker: Ranker, batches: Sequence[Heldout], budget: float, serve: Serve, times: Times | None, say: Say
+    ranker: Ranker,
+    batches: Sequence[Heldout],
+    budget: float,
+    conversion_weight: float,
+    serve: Serve,
+    timing: Timing | None,
+    say: Say,
 ) -> VariantPrecision:
-    """The choice is made on every other batch and verified on the rest: at least four batches are needed.
+    """The choice is made on every third batch, verified on the next, and what it costs is said of the rest.
 
     Sites are looked at one by one with the others in float32; what they do together is measured as `serve` computes it,
-    and the budget is of the change from float32. Raises ValueError with fewer batches, where a linear was not reached,
-    as its error is unknown, and where anything is not finite, naming the site.
+    and the budget is of the change from float32. `conversion_weight` is that of the served score. Raises ValueError
+    with fewer batches than parts, where a linear was not reached, as its error is unknown, and where anything is not
+    finite, naming the site.
     """
     if len(batches) < NUM_PARTS:
         raise ValueError(
             f"{len(batches)} batches of {BATCH_REQUESTS} held-out requests; at least {NUM_PARTS} are needed"
         )
-    moments = record(ranker, [batch.inputs for batch in batches[::2]])
-    choosing, verifying = (Losses(part, _in_float32(ranker)) for part in (batches[::2], batches[1::2]))
-    exact = float(choosing.exact.sum() + verifying.exact.sum()) / sum(float(batch.weight.sum()) for batch in batches)
-    if not math.isfinite(exact):
-        raise ValueError(f"the log loss in float32 is {exact}: nothing can be held against it")
-    per_candidate = scales_with_candidates(ranker, batches[0].inputs)
-    found = linears(ranker)
+    split = [batches[part::NUM_PARTS] for part in range(NUM_PARTS)]
+    exact, judged = _in_float32(ranker), enough_conversions(split)
 
-    def alone(recipes: Mapping[str, str]) -> float:
-        return choosing.change(choosing.of(_in_float32(by_recipes(ranker, recipes))))
+    def part_of(some: Sequence[Heldout]) -> Part:
+        return Part(some, exact, conversion_weight, judges_conversion=judged)
+
+    moments = record(ranker, [batch.inputs for batch in split[0]])
+    choosing, verifying, untouched = map(part_of, split)
+    everything = part_of(batches)
+    log_loss, conversion_log_loss = everything.log_losses()
+    for head, loss in (("click", log_loss), ("conversion", conversion_log_loss)):
+        if loss is not None and not math.isfinite(loss):
+            raise ValueError(f"the log loss of a {head} in float32 is {loss}: nothing can be held against it")
+    found, refused = linears(ranker), ineligible(ranker, batches[0].inputs)
+
+    def alone(site: str, recipe: str) -> Changes:
+        return choosing.changes(choosing.logits(_in_float32(by_recipes(ranker, {site: recipe}))))
 
     rows: list[SiteRow] = []
     options: list[Option] = []
     for site, linear in found.items():
         say(f"probing {site}")
-        measured = None if times is None else times(linear)
-        row = _site_row(site, linear.weight.detach(), moments[site], per_candidate[site], alone, measured)
+        times = None if timing is None else timing.site(linear)
+        row = _site_row(site, linear.weight.detach(), moments[site], alone, times)
         rows.append(row)
-        options += [_option(row, recipe, measured) for recipe in FP8]
+        options += [_option(row, recipe, refused[site], times) for recipe in FP8]
     say("choosing")
 
-    def served(part: Losses) -> Change:
-        return lambda recipes: part.change(part.of(serve(ranker, recipes)))
+    def together(part: Part) -> Joint:
+        return lambda recipes: part.changes(part.logits(serve(ranker, recipes))).bound
 
-    selection = select(options, served(choosing), served(verifying), budget)
-    bf16 = verifying.of(serve(ranker, {}))
+    selection = select(options, together(choosing), together(verifying), budget)
+    bf16 = untouched.logits(serve(ranker, {}))
 
-    def verified(recipes: Mapping[str, str]) -> ServedChange:
-        losses = verifying.of(serve(ranker, recipes))
-        from_float32 = verifying.change(losses), verifying.error(losses)
-        return ServedChange(*from_float32, verifying.change(losses, bf16), verifying.error(losses, bf16))
+    def served(recipes: Mapping[str, str]) -> Served:
+        logits = untouched.logits(serve(ranker, recipes))
+        return Served(untouched.changes(logits), untouched.changes(logits, bf16), untouched.same_top(logits))
 
+    chosen = selection.chosen
+    by_choice = served(chosen)
+    whole_pass = timing.whole(ranker, chosen) if timing and chosen else None
+    reason = not_kept(chosen, by_choice.from_float32.bound, budget, whole_pass)
     return VariantPrecision(
         num_requests=sum(batch.inputs.num_requests for batch in batches),
-        log_loss=exact,
-        sites=[_with_verdicts(row, selection) for row in rows],
-        within_budget=selection.within_budget,
-        kept=selection.kept,
-        change=selection.change,
-        verified=verified(selection.within_budget),
-        naive={BF16: verified({})} | {recipe: verified(dict.fromkeys(found, recipe)) for recipe in FP8},
+        num_conversions=num_conversions(batches),
+        log_loss=log_loss,
+        conversion_log_loss=conversion_log_loss,
+        ten_by_chance=by_chance(untouched.offsets),
+        sites=[_with_verdicts(row, selection.verdicts) for row in rows],
+        chosen=chosen,
+        served=by_choice,
+        everywhere={BF16: served({})} | {recipe: served(dict.fromkeys(found, recipe)) for recipe in FP8},
+        whole_pass=whole_pass,
+        not_kept=reason,
+        kept=chosen if reason is None else {},
     )
 
 
@@ -105,38 +134,19 @@ def record(ranker: Ranker, batches: Sequence[RankInputs]) -> dict[str, Moments]:
     return moments
 
 
-@torch.inference_mode()
-def scales_with_candidates(ranker: Ranker, inputs: RankInputs) -> dict[str, bool]:
-    """Whether a site has as many more rows as there are more candidates, or works once per request."""
+def _in_float32(ranker: Ranker) -> Logits:
+    def logits(inputs: RankInputs) -> tuple[torch.Tensor, torch.Tensor]:
+        click, conversion = ranker(inputs)
+        return click, conversion
 
-    def rows_of(batch: RankInputs) -> dict[str, int]:
-        rows: dict[str, int] = {}
-
-        def count(site: str, x: torch.Tensor) -> None:
-            rows[site] = rows.get(site, 0) + x.shape[:-1].numel()
-
-        with watched(ranker, count):
-            ranker(batch)
-        return rows
-
-    once, twice = rows_of(inputs), rows_of(each_twice(inputs))
-    return {site: twice[site] > once[site] for site in once}
-
-
-def _in_float32(ranker: Ranker) -> Clicks:
-    def clicks(inputs: RankInputs) -> torch.Tensor:
-        click: torch.Tensor = ranker(inputs)[0]
-        return click
-
-    return clicks
+    return logits
 
 
 def _site_row(
     site: str,
     weight: torch.Tensor,
     moments: Moments,
-    per_candidate: bool,
-    change: Change,
+    alone: Callable[[str, str], Changes],
     times: Mapping[str, float] | None,
 ) -> SiteRow:
     real, sampled = moments.real(), moments.sampled()
@@ -145,13 +155,12 @@ def _site_row(
         site=site,
         inputs=weight.shape[1],
         outputs=weight.shape[0],
-        per_candidate=per_candidate,
         tail=moments.tail,
         recipes={
             recipe: RecipeRow(
                 real=kernel_error(by_recipe(recipe, real, weight), exact_real),
                 sampled=kernel_error(by_recipe(recipe, sampled, weight), exact_sampled),
-                change=change({site: recipe}),
+                changes=alone(site, recipe),
                 us=None if times is None else times[recipe],
                 speedup=None if times is None else times[BF16] / times[recipe],
                 verdict="",
@@ -161,22 +170,21 @@ def _site_row(
     )
 
 
-def _option(row: SiteRow, recipe: str, times: Mapping[str, float] | None) -> Option:
+def _option(row: SiteRow, recipe: str, refused: str | None, times: Mapping[str, float] | None) -> Option:
     return Option(
         site=row.site,
         recipe=recipe,
-        inputs=row.inputs,
-        outputs=row.outputs,
-        per_candidate=row.per_candidate,
+        ineligible=refused,
         isolated=recipe in SERVED,
-        change=row.recipes[recipe].change,
+        work=row.inputs * row.outputs,
+        bound=row.recipes[recipe].changes.bound,
         saved_us=None if times is None else times[BF16] - times[recipe],
     )
 
 
-def _with_verdicts(row: SiteRow, selection: Selection) -> SiteRow:
+def _with_verdicts(row: SiteRow, verdicts: Mapping[tuple[str, str], str]) -> SiteRow:
     recipes = {
-        recipe: replace(found, verdict=selection.verdicts.get((row.site, recipe), "the default"))
+        recipe: replace(found, verdict=verdicts.get((row.site, recipe), "the default"))
         for recipe, found in row.recipes.items()
     }
     return replace(row, recipes=recipes)

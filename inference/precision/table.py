@@ -11,9 +11,11 @@ import msgspec
 import orjson
 
 from inference.manifest import ReleaseError
+from inference.precision.changes import Changes
 from inference.precision.errors import KernelError
+from inference.precision.tops import SameTop
 
-FORMAT = 2
+FORMAT = 3
 PRECISION_FILE = "precision.json"
 CONDITIONS = ("budget", "source", "candidates", "gpu", "torch")  # of all variants of a table
 
@@ -24,7 +26,7 @@ class RecipeRow:
 
     real: KernelError  # on held-out rows as they came
     sampled: KernelError  # on rows drawn from a normal distribution with their moments
-    change: float  # relative change of the log loss with this site alone in this recipe, the others in float32
+    changes: Changes  # with this site alone in this recipe, the others in float32
     us: float | None  # quantisation included
     speedup: float | None  # over bf16
     verdict: str
@@ -37,7 +39,6 @@ class SiteRow:
     site: str
     inputs: int
     outputs: int
-    per_candidate: bool
     tail: float  # largest magnitude of its inputs over their root mean square
     recipes: dict[str, RecipeRow]
 
@@ -47,29 +48,39 @@ class SiteRow:
 
 
 @dataclass(frozen=True, slots=True)
-class ServedChange:
-    """Relative change of the log loss by serving in one way, the larger one of two halves of the requests; with one
-    standard error over all of them."""
+class Served:
+    """What serving in one way changes, on requests that had no part in the choice."""
 
-    from_float32: float  # what the budget is of
-    from_float32_error: float
-    from_bf16: float  # from the same ranker with nothing in FP8
-    from_bf16_error: float
+    from_float32: Changes  # what the budget is of
+    from_bf16: Changes  # from the same ranker with nothing in FP8
+    same_top: SameTop  # of the order in float32
+
+
+@dataclass(frozen=True, slots=True)
+class PassTimes:
+    """The whole forward pass of one request, as a captured graph of its bucket."""
+
+    bf16_us: float  # with nothing in FP8
+    us: float  # with what was chosen
+    speedup: float  # of that over bf16
 
 
 @dataclass(frozen=True, slots=True)
 class VariantPrecision:
-    """One ranker. `change`, `verified` and `naive` are of it as it serves: in bf16 what is not in FP8, and the heads in
-    float32; `verified` and `naive` are on requests that the choice was not made on."""
+    """One ranker. `served` and `everywhere` are of it as it serves: in bf16 what is not FP8, the heads in float32."""
 
     num_requests: int  # held-out ones
-    log_loss: float  # in float32
+    num_conversions: int  # of these
+    log_loss: float  # of a click, in float32
+    conversion_log_loss: float | None  # of the clicked; None: too few conversions, and the budget is of clicks alone
+    ten_by_chance: float | None  # `SameTop.ten` of an order without any sense
     sites: list[SiteRow]
-    within_budget: dict[str, str]  # site -> recipe: passes the error; what a machine may use that proves the speed
-    kept: dict[str, str]  # site -> recipe: passes error and speed
-    change: float  # from float32, of the sites within the budget together, on the requests of the choice
-    verified: ServedChange  # of the same
-    naive: dict[str, ServedChange]  # recipe -> with every linear in it; bf16: with nothing in FP8
+    chosen: dict[str, str]  # site -> recipe: within the budget on the requests of the choice
+    served: Served  # by the chosen ones
+    everywhere: dict[str, Served]  # recipe -> with every linear in it; bf16: with nothing in FP8
+    whole_pass: PassTimes | None  # with the chosen ones; None where no GPU measured it
+    not_kept: str | None  # why the chosen ones are not kept
+    kept: dict[str, str]  # site -> recipe: what a ranker may run
 
     def __post_init__(self) -> None:
         """As of a site."""
@@ -85,7 +96,7 @@ class PrecisionTable:
     weights_sha256: str
     budget: float
     source: str  # of the held-out requests
-    candidates: int  # rows of a product when it was timed
+    candidates: int  # rows of a product, and candidates of the one request, when they were timed
     gpu: str | None  # that the times are of
     torch: str
     variants: dict[str, VariantPrecision]
@@ -118,19 +129,31 @@ class PrecisionTable:
 
 
 def read_precision(location: Path, weights_sha256: str) -> PrecisionTable | None:
-    """The table of the bundle `location`, None if it has none; ReleaseError if it is not of these weights."""
+    """The table of the bundle `location`, None if it has none; ReleaseError for others or another format."""
     path = location / PRECISION_FILE
     try:
-        table = msgspec.json.decode(path.read_bytes(), type=PrecisionTable)
+        encoded = path.read_bytes()
+        if (found := msgspec.json.decode(encoded, type=_Format).format) != FORMAT:
+            raise ReleaseError(
+                f"{path}: format is {found}, this program reads {FORMAT}; `python -m inference precision` makes it anew"
+            )
+        table = msgspec.json.decode(encoded, type=PrecisionTable)
     except FileNotFoundError:
         return None
+    except ReleaseError:
+        raise
     except (msgspec.DecodeError, OSError, ValueError, RecursionError) as error:
         raise ReleaseError(f"{path}: {error}") from None
-    if table.format != FORMAT:
-        raise ReleaseError(f"{path}: format is {table.format}, this program reads {FORMAT}")
     if table.weights_sha256 != weights_sha256:
         raise ReleaseError(f"{path} is of weights {table.weights_sha256}, the release has {weights_sha256}")
     return table
+
+
+@dataclass(frozen=True, slots=True)
+class _Format:
+    """What is read first: a table of another format need not have the fields of this one."""
+
+    format: int = FORMAT  # a file without it is no table: its first missing field says so
 
 
 def _check_finite(owner: str, figures: Mapping[str, object]) -> None:

@@ -1,8 +1,9 @@
 """How long a site takes by each recipe, on a GPU; nothing else can say it."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -14,6 +15,9 @@ from kernels.graphs import capture, device_seconds
 FP8_CAPABILITY = (8, 9)  # of Ada Lovelace, the first with units for it; `torch._scaled_mm` raises below
 REPLAYS = 50
 ROUNDS = 7
+
+K = TypeVar("K")
+Seconds = Callable[[Callable[[], object]], float]  # how long what is called takes
 
 
 def without_fp8() -> str | None:
@@ -27,16 +31,21 @@ def without_fp8() -> str | None:
 def site_times_us(rows: int, linear: nn.Linear) -> dict[str, float]:
     """Recipe -> microseconds of one call with `rows` rows on this GPU, as a captured graph.
 
-    Median of rounds in which the recipes take turns; FP8 includes quantising the rows, weights are prepared before.
+    FP8 includes quantising the rows, weights are prepared before.
     """
-    samples: dict[str, list[float]] = {recipe: [] for recipe in RECIPES}
     with torch.inference_mode():
         calls = calls_of(rows, linear, torch.device("cuda"))
-        graphs = {recipe: capture(_repeated(call))[0] for recipe, call in calls.items()}
-        for _ in range(ROUNDS):
-            for recipe, graph in graphs.items():
-                samples[recipe].append(device_seconds(graph.replay) * 1e6 / REPLAYS)
-    return {recipe: sorted(values)[ROUNDS // 2] for recipe, values in samples.items()}
+        graphs = {recipe: capture(_repeated(call))[0].replay for recipe, call in calls.items()}
+        return {recipe: seconds * 1e6 / REPLAYS for recipe, seconds in in_turns(graphs).items()}
+
+
+def in_turns(calls: Mapping[K, Callable[[], object]], seconds: Seconds = device_seconds) -> dict[K, float]:
+    """Median seconds of each, over rounds in which they take turns: a clock that falls meanwhile falls for all."""
+    samples: dict[K, list[float]] = {name: [] for name in calls}
+    for _ in range(ROUNDS):
+        for name, call in calls.items():
+            samples[name].append(seconds(call))
+    return {name: sorted(values)[ROUNDS // 2] for name, values in samples.items()}
 
 
 def calls_of(rows: int, linear: nn.Linear, device: torch.device) -> dict[str, Callable[[], torch.Tensor]]:
@@ -57,7 +66,7 @@ def calls_of(rows: int, linear: nn.Linear, device: torch.device) -> dict[str, Ca
     return {recipe: call(recipe) for recipe in RECIPES}
 
 
-def _repeated(call: Callable[[], torch.Tensor]) -> Callable[[], None]:
+def _repeated(call: Callable[[], object]) -> Callable[[], None]:
     """Many calls, for one graph: its own launch does not count."""
 
     def calls() -> None:

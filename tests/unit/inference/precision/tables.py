@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 
+from inference.precision.changes import Change, Changes
 from inference.precision.recipes import ROWWISE
-from inference.precision.table import PrecisionTable, ServedChange, VariantPrecision
+from inference.precision.table import PrecisionTable, Served, VariantPrecision
+from inference.precision.tops import SameTop
 from inference.release import Release
 
 GPU = "NVIDIA H200"
 KEPT = {"from_candidate": ROWWISE, "hops.0.query": ROWWISE}  # one that is given the request's part, one plain
+NOTHING = Changes(Change(0.0, 0.0), None)
+SERVED = Served(from_float32=NOTHING, from_bf16=NOTHING, same_top=SameTop(None, None))
 
 
 def table(
@@ -19,8 +23,8 @@ def table(
 ) -> PrecisionTable:
     """Of one variant."""
     found = VariantPrecision(
-        num_requests=256, log_loss=0.1, sites=[], within_budget=dict(kept), kept=dict(kept), change=0.0,
-        verified=ServedChange(0.0, 0.0, 0.0, 0.0), naive={},
+        num_requests=256, num_conversions=0, log_loss=0.1, conversion_log_loss=None, ten_by_chance=None, sites=[],
+        chosen=dict(kept), served=SERVED, everywhere={}, whole_pass=None, not_kept=None, kept=dict(kept),
     )  # fmt: skip
     return PrecisionTable(
         model=release.manifest.model,

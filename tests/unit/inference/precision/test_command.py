@@ -12,8 +12,10 @@ from inference.__main__ import main
 from inference.commands import precision as command
 from inference.manifest import ReleaseError
 from inference.precision.as_served import as_served
+from inference.precision.changes import Change, Changes
+from inference.precision.eligible import scales_with_candidates
 from inference.precision.heldout import heldout_batches
-from inference.precision.probe import probe, record, scales_with_candidates
+from inference.precision.probe import probe, record
 from inference.precision.recipes import FP8
 from inference.precision.source import heldout_data
 from inference.precision.table import PRECISION_FILE, PrecisionTable, read_precision
@@ -65,12 +67,15 @@ def test_every_linear_of_the_variants_asked_for_is_in_the_table(
                 found = site["recipes"][recipe]
                 assert 1e-3 < found["real"]["frobenius"] < 0.2
                 assert found["verdict"]
-        assert variant["within_budget"] == {} or abs(variant["verified"]["from_float32"]) <= shown["budget"]
-        assert set(variant["naive"]) == {"bf16", *FP8}
-        bf16, rowwise = variant["naive"]["bf16"], variant["naive"]["fp8 rowwise"]
-        assert 0 < bf16["from_float32_error"] < rowwise["from_float32_error"]
-        assert bf16["from_bf16"] == bf16["from_bf16_error"] == 0
-        assert (variant["verified"]["from_bf16_error"] > 0) is bool(variant["within_budget"])
+        assert (variant["kept"], variant["whole_pass"]) == ({}, None)
+        assert set(variant["everywhere"]) == {"bf16", *FP8}
+        bf16, rowwise = variant["everywhere"]["bf16"], variant["everywhere"]["fp8 rowwise"]
+        for head in ("click", "conversion"):
+            assert 0 < bf16["from_float32"][head]["error"] < rowwise["from_float32"][head]["error"]
+            assert bf16["from_bf16"][head] == {"value": 0, "error": 0}
+            assert (variant["served"]["from_bf16"][head]["error"] > 0) is bool(variant["chosen"])
+        assert variant["ten_by_chance"] < rowwise["same_top"]["ten"] <= bf16["same_top"]["ten"] <= 1
+        assert 0.5 < rowwise["same_top"]["first"] <= 1
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU that measures the speed")
@@ -86,6 +91,7 @@ def test_without_a_gpu_no_speed_is_claimed_and_nothing_is_kept(
     printed = capsys.readouterr().out
     assert "not measured" in printed
     assert "every linear in fp8 rowwise" in printed
+    assert "whole pass  not measured" in printed
 
 
 def test_a_variant_that_is_probed_alone_leaves_what_the_table_has_of_the_others(
@@ -163,7 +169,7 @@ def test_a_gpu_without_fp8_measures_errors_alone_and_says_so(
     [
         ("from_candidate.weight", "site from_candidate: its weights"),
         ("hops.0.query.bias", "site from_candidate: its inputs"),
-        ("heads.bias", "the log loss in float32 is nan"),
+        ("heads.bias", "the log loss of a click in float32 is nan"),
     ],
 )
 def test_what_is_not_finite_is_named_and_nothing_is_written(
@@ -181,10 +187,11 @@ def test_what_is_not_finite_is_named_and_nothing_is_written(
 def test_a_figure_that_is_not_finite_is_no_part_of_a_table(probed: Path) -> None:
     (site, *_), variant = table_of(probed).variants["small"].sites, table_of(probed).variants["small"]
     row = site.recipes["fp8 rowwise"]
-    with pytest.raises(ValueError, match=f"site {site.site}, recipes, fp8 rowwise: change is nan"):
-        replace(site, recipes={"fp8 rowwise": replace(row, change=float("nan"))})
-    with pytest.raises(ValueError, match="all sites together, verified: from_bf16 is inf"):
-        replace(variant, verified=replace(variant.verified, from_bf16=float("inf")))
+    with pytest.raises(ValueError, match=f"site {site.site}, recipes, fp8 rowwise: us is nan"):
+        replace(site, recipes={"fp8 rowwise": replace(row, us=float("nan"))})
+    broken = replace(variant.served, from_bf16=Changes(Change(0.0, float("inf")), None))
+    with pytest.raises(ValueError, match="all sites together, served, from_bf16, click: error is inf"):
+        replace(variant, served=broken)
 
 
 def test_only_what_grows_with_the_candidates_is_per_candidate(release: Release) -> None:
@@ -197,8 +204,8 @@ def test_only_what_grows_with_the_candidates_is_per_candidate(release: Release) 
     moments = record(release.bundle.ranker("standard"), [batch.inputs, batch.inputs])
     assert moments["from_candidate"].count == 2 * batch.inputs.num_candidates
     serve = as_served(release.manifest, torch.device("cpu"))
-    with pytest.raises(ValueError, match="1 batches of 64 held-out requests; at least 4 are needed"):
-        probe(release.bundle.ranker("standard"), [batch], 2e-4, serve, None, lambda text: None)
+    with pytest.raises(ValueError, match="1 batches of 64 held-out requests; at least 3 are needed"):
+        probe(release.bundle.ranker("standard"), [batch], 2e-4, 1.0, serve, None, lambda text: None)
 
 
 def test_bundles_that_are_there_and_not_usable_are_named_with_the_reason(

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
+import orjson
 import pytest
 import torch
 from prometheus_client import REGISTRY
@@ -102,10 +103,12 @@ def test_a_damaged_table_stops_nothing_and_is_said_and_counted(
     assert refused() == before + 1
 
 
-def test_a_table_of_another_format_is_refused(release: Release) -> None:
-    written = table(release, KEPT).encode()
-    (release.location / PRECISION_FILE).write_bytes(written.replace(b'"format": 2', b'"format": 1'))
-    assert release_precision(release, GPU) == ReleasePrecision(Precision.TABLE_REFUSED)
+def test_a_table_of_another_format_is_refused_by_its_format(release: Release, caplog: pytest.LogCaptureFixture) -> None:
+    before = {"format": 2, "model": "main", "variants": {"standard": {"within_budget": {}, "kept": KEPT}}}
+    (release.location / PRECISION_FILE).write_bytes(orjson.dumps(before))
+    with caplog.at_level(logging.WARNING):
+        assert release_precision(release, GPU) == ReleasePrecision(Precision.TABLE_REFUSED)
+    assert "format is 2, this program reads 3; `python -m inference precision` makes it anew" in caplog.text
 
 
 def test_a_table_of_another_gpu_is_said_with_both_names(release: Release, caplog: pytest.LogCaptureFixture) -> None:

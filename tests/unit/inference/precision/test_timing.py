@@ -6,7 +6,7 @@ from torch import nn
 
 from inference.models.shared_linear import SharedLinear
 from inference.precision.recipes import BF16, RECIPES
-from inference.precision.timing import calls_of, site_times_us, without_fp8
+from inference.precision.timing import ROUNDS, calls_of, in_turns, site_times_us, without_fp8
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -35,6 +35,19 @@ def test_every_recipe_has_a_time(linear: nn.Linear) -> None:
     times = site_times_us(1000, linear)
     assert tuple(times) == RECIPES
     assert all(0 < microseconds < 1000 for microseconds in times.values())
+
+
+def test_calls_take_turns_and_the_median_of_each_counts() -> None:
+    order: list[object] = []
+    clock = iter(range(2 * ROUNDS))
+
+    def seconds(call: object) -> float:
+        order.append(call)
+        return float(next(clock))
+
+    first, second = (lambda: None), (lambda: None)
+    assert in_turns({"first": first, "second": second}, seconds) == {"first": ROUNDS - 1.0, "second": float(ROUNDS)}
+    assert order == [first, second] * ROUNDS
 
 
 @pytest.mark.parametrize(
