@@ -14,9 +14,8 @@ from benchmarks.kernels.random_inputs import even_shares, normals
 from inference.models.ranker import VARIANTS, Ranker, VariantSizes
 from inference.models.ranker_work import RankerWork, ranker_work
 from inference.models.sizes import Sizes
+from inference.precision.eligible import eligible_sites
 from inference.precision.recipes import ROWWISE, by_recipes
-from inference.precision.select import NARROWEST
-from inference.precision.sites import linears, watched
 from inference.protocol import NUM_TIERS, RankInputs
 from kernels.backend import Backend, forced
 
@@ -115,17 +114,12 @@ def by_reference(call: Callable[..., torch.Tensor], *tensors: torch.Tensor) -> t
 
 @cache
 def _fp8_recipes(name: str) -> dict[str, str]:
-    """All linears with a row for every candidate that are wide enough."""
+    """All linears that a precision table could keep."""
     sizes, variant = MODELS[name]
-    rows: dict[str, list[int]] = {}
     with torch.device("meta"):
         ranker = Ranker(sizes, variant)
-    for n in (1, 2):
-        with watched(ranker, lambda site, x: rows.setdefault(site, []).append(x.shape[:-1].numel())):
-            ranker(batch_of(sizes, n, 1, torch.float32, None, torch.device("meta")))
-    grows = {site for site, (one, two) in rows.items() if two > one}
-    sites = linears(ranker).items()
-    return {s: ROWWISE for s, part in sites if s in grows and min(part.in_features, part.out_features) >= NARROWEST}
+    one = batch_of(sizes, 1, 1, torch.float32, None, torch.device("meta"))
+    return dict.fromkeys(eligible_sites(ranker, one), ROWWISE)
 
 
 @cache
