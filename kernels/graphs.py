@@ -17,18 +17,22 @@ def capture(compute: Callable[[], T], memory: Memory | None = None) -> tuple[tor
     """`compute` as a graph over the tensors that it reads now, and its result: replays fill the same tensors anew.
 
     From any thread, also while others compute: a capture waits for the one under way in another thread. Graphs that
-    share `memory` never run at the same time.
+    share `memory` never run at the same time, nor do those that were captured on one stream: a library's workspace
+    belongs to a stream. On the default stream nothing can be captured; there each graph has a stream of its own.
     """
     with CAPTURING:
-        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
+        current = torch.cuda.current_stream()
+        stream = current if current != torch.cuda.default_stream() else torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        stream.wait_stream(current)
+        with torch.cuda.stream(stream):
             for _ in range(WARM_UPS):
                 compute()
-        torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=memory, capture_error_mode="thread_local"):  # type: ignore[arg-type]
-            return graph, compute()
+        # Not PyTorch's own stream for captures: two releases would share a workspace and may run side by side.
+        with torch.cuda.graph(graph, pool=memory, stream=stream, capture_error_mode="thread_local"):  # type: ignore[arg-type]
+            result = compute()
+        current.wait_stream(stream)
+        return graph, result
 
 
 def device_seconds(call: Callable[[], object]) -> float:

@@ -7,10 +7,11 @@ only wait is for the results. On a CPU the same code runs without the capture.
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 
-from inference.forward.arena import Arena, InputWidths
+from inference.forward.arena import Arena, Block, InputWidths
 from inference.forward.buckets import Bucket, bucket_for, exact_bucket
 from inference.forward.inputs import PackedInputs
 from inference.models.ranker import Ranker
@@ -35,7 +36,8 @@ class Forward:
         Those are converted here, from the weights as they are, so that nothing is left to do for a capture.
         Raises ValueError for a linear or a recipe that is not known.
         """
-        # A stream of its own: while the passes of a new release are captured, those of the live one wait for nothing.
+        # A stream of its own: while the passes of a new release are captured, those of the live one go on beside them,
+        # but for the moments in which PyTorch waits for the whole device: `prepare`.
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
         with torch.cuda.stream(self._stream):
             exact = copy.deepcopy(ranker).to(device).eval().requires_grad_(False)
@@ -46,12 +48,16 @@ class Forward:
     def prepare(self, buckets: Sequence[Bucket]) -> None:
         """Capture these: takes seconds, so before the first request and never in one.
 
-        PyTorch waits for the whole device before each capture; what others launch meanwhile is not held up.
+        PyTorch waits for the whole device before each capture and gives unused memory back, which waits for it too:
+        what others launch meanwhile comes later by as much. How much has not been measured.
         """
+        if not buckets:
+            return
         memory = torch.cuda.graph_pool_handle() if self._device.type == "cuda" else None
         with torch.cuda.stream(self._stream):
-            for bucket in buckets:
-                self._passes[bucket] = _Pass(self, bucket, memory)
+            shared = _Shared(Block.for_any_of(buckets, self._widths, self._device), memory)
+            for bucket in sorted(buckets, reverse=True):  # the largest first: the others fit into what it leaves
+                self._passes[bucket] = _Pass(self, bucket, shared)
 
     def score(self, inputs: PackedInputs) -> RankOutputs:
         """Probabilities [N] float32 on the CPU of a batch on the CPU."""
@@ -69,21 +75,30 @@ class Forward:
             outputs = self._ranker.score(arena.rank_inputs(self._dtype))
             return torch.stack([outputs.p_click, outputs.p_conversion]).float()
 
-    def arena(self, bucket: Bucket) -> Arena:
-        """New inputs of a bucket on this device."""
-        return Arena(bucket, self._widths, self._device)
+    def arena(self, bucket: Bucket, block: Block | None = None) -> Arena:
+        """New inputs of a bucket on this device, in `block` or in memory of their own."""
+        return Arena(bucket, self._widths, self._device, block)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What the passes of one `Forward` share, for one of them runs at a time."""
+
+    block: Block
+    memory: Memory | None  # of the graphs; None where nothing is captured
 
 
 class _Pass:
     """One bucket: its arena, the captured pass over it, and where its results come to."""
 
-    def __init__(self, forward: Forward, bucket: Bucket, memory: Memory | None = None) -> None:
-        """Captured where there is `memory` to capture in; passes that share it never run at the same time."""
-        self._arena = arena = forward.arena(bucket)
+    def __init__(self, forward: Forward, bucket: Bucket, shared: _Shared | None = None) -> None:
+        """Captured where there is `shared` memory to capture in, else run as it is."""
+        self._arena = arena = forward.arena(bucket, shared.block if shared else None)
 
         def compute() -> torch.Tensor:  # not over `self`: device memory must not wait for the cyclic collector
             return forward.probabilities(arena)
 
+        memory = shared.memory if shared else None
         self._replay = compute if memory is None else _captured(compute, memory)
         self._results = torch.zeros(2, bucket.candidates, pin_memory=self._arena.device.type == "cuda")
 

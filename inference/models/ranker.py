@@ -114,7 +114,7 @@ class Ranker(nn.Module):
         b = inputs.user.shape[0]
         tokens = torch.cat([inputs.user, self.token_default.expand(b, 1, -1)], dim=1)  # [B, T + 1, D]
         mask = torch.cat([inputs.user_mask, inputs.user_mask.new_ones(b, 1)], dim=1)
-        return tokens * mask[:, :, None], mask
+        return torch.where(mask[:, :, None], tokens, 0.0), mask  # whatever is stored where nothing is
 
     def _pair(self, inputs: RankInputs) -> tuple[torch.Tensor, torch.Tensor]:
         tier = inputs.tier.long()
@@ -178,7 +178,8 @@ class _Interactions(nn.Module):
         index: torch.Tensor,
     ) -> torch.Tensor:
         """`tokens` [B, T + 1, D], `rows` each [N, D], `pair` [N, P] -> [N, hidden]."""
-        user = tokens.reshape(tokens.shape[0], -1, self.width)
+        b, num_tokens, _ = tokens.shape
+        user = tokens.reshape(b, num_tokens * self.split, self.width)
         mask = mask.repeat_interleave(self.split, dim=1)
         cand = torch.cat([*rows, self.from_pair(pair)], dim=1).view(-1, self.num_cand, self.width)
         for layer in self.layers:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from inference.models.sizes import Sizes
 from inference.precision.recipes import ROWWISE
 from inference.precision.sites import linears
 from inference.protocol import RankInputs
+from kernels.backend import Backend, forced
 from tests.unit.inference.forward.batches import WIDTHS, batch
 
 SIZES = Sizes(user_tokens=4, item_width=16, pair_width=8, context_width=4, num_heads=2)
@@ -93,8 +95,8 @@ def test_the_ranker_that_was_handed_over_stays_as_it_was(ranker: Ranker) -> None
     assert {parameter.dtype for parameter in ranker.parameters()} == {torch.float32}
 
 
-def eligible(ranker: Ranker) -> dict[str, str]:
-    """All that a table could keep: neither the heads nor what is narrow."""
+def wide_linears(ranker: Ranker) -> dict[str, str]:
+    """More than a table would keep: also those of the request's part, but neither the heads nor what is narrow."""
     sites = linears(ranker).items()
     return {site: ROWWISE for site, linear in sites if min(linear.in_features, linear.out_features) >= 16}
 
@@ -130,7 +132,7 @@ def by_hand(ranker: Ranker, sites: Mapping[str, str], inputs: RankInputs) -> tor
 @pytest.mark.parametrize("counts", [[100], [10] * 5], ids=str)
 @pytest.mark.parametrize("all_of_them", [False, True], ids=["two linears", "all linears"])
 def test_fp8_scores_are_those_of_the_rounded_operands(ranker: Ranker, all_of_them: bool, counts: list[int]) -> None:
-    recipes, inputs = eligible(ranker) if all_of_them else KEPT, batch(counts)
+    recipes, inputs = wide_linears(ranker) if all_of_them else KEPT, batch(counts)
     got = prepared(ranker, recipes=recipes).score(PackedInputs.of(inputs)).p_click
     # A GPU gives the products as bfloat16; elsewhere an operand may fall to the other side of a rounding.
     torch.testing.assert_close(
@@ -154,8 +156,8 @@ def test_no_recipes_change_no_bit(ranker: Ranker) -> None:
 @pytest.mark.parametrize("counts", SPLITS, ids=str)
 def test_a_padded_batch_scores_in_fp8_as_it_does_alone(ranker: Ranker, counts: list[int], dtype: torch.dtype) -> None:
     """On a GPU the first is captured and the second is not."""
-    captured, inputs = prepared(ranker, dtype, eligible(ranker)), batch(counts)
-    alone = Forward(ranker, WIDTHS, DEVICE, dtype, eligible(ranker)).score(PackedInputs.of(inputs))
+    captured, inputs = prepared(ranker, dtype, wide_linears(ranker)), batch(counts)
+    alone = Forward(ranker, WIDTHS, DEVICE, dtype, wide_linears(ranker)).score(PackedInputs.of(inputs))
     for full in ([128], [64, 64, 128], [8] * 16):  # what fills up a bucket keeps what it held, but for its rows
         spoiled = batch(full, seed=3)
         for kept in (spoiled.user, spoiled.context, spoiled.age_s, spoiled.pair):
@@ -167,6 +169,45 @@ def test_a_padded_batch_scores_in_fp8_as_it_does_alone(ranker: Ranker, counts: l
     tolerance = 1e-4 if dtype is torch.float32 and DEVICE.type == "cpu" else 1e-2
     for found, expected in ((got.p_click, alone.p_click), (got.p_conversion, alone.p_conversion)):
         assert float((found - expected).abs().sum()) <= tolerance * len(found)
+
+
+@pytest.mark.parametrize("recipes", ["bf16", "fp8"])
+@pytest.mark.parametrize("counts", [[40], [30, 0, 20]], ids=str)
+def test_the_kernels_score_as_the_definitions_do(ranker: Ranker, counts: list[int], recipes: str) -> None:
+    """As it is served on a GPU: stored rows, half floats, every op by its kernel."""
+    inputs = PackedInputs.of(batch(counts))
+    found = {}
+    for backend in (Backend.TRITON, Backend.REFERENCE):
+        with forced(backend):
+            kept = wide_linears(ranker) if recipes == "fp8" else {}
+            found[backend] = Forward(ranker, WIDTHS, DEVICE, torch.bfloat16, kept).score(inputs)
+    for name in ("p_click", "p_conversion"):
+        got, expected = (torch.logit(getattr(one, name)) for one in found.values())
+        # In FP8 an operand that falls to the other side of a rounding moves by 6 %, and what follows with it.
+        assert float((got - expected).norm() / expected.norm()) < (0.1 if recipes == "fp8" else 0.01)
+
+
+def test_a_field_of_another_length_is_refused(ranker: Ranker) -> None:
+    inputs = PackedInputs.of(batch([3, 4]))
+    for name, wrong in {
+        "context": inputs.context[:1],
+        "user_mask": inputs.user_mask[:1],
+        "age_s": inputs.age_s[:1],
+    }.items():
+        with pytest.raises(ValueError, match=f"{name} has 1 entries; the batch has [27]"):
+            prepared(ranker).score(replace(inputs, **{name: wrong}))
+
+
+def test_no_requests_have_no_scores(ranker: Ranker) -> None:
+    assert prepared(ranker).score(PackedInputs.of(batch([]))).p_click.shape == (0,)
+
+
+def test_what_is_stored_where_a_token_is_absent_does_not_matter(ranker: Ranker) -> None:
+    inputs = batch([20])
+    spoiled = replace(inputs, user=torch.where(inputs.user_mask[:, :, None], inputs.user, torch.nan))
+    assert not inputs.user_mask.all()
+    expected, got = (prepared(ranker).score(PackedInputs.of(one)).p_click for one in (inputs, spoiled))
+    torch.testing.assert_close(got, expected)
 
 
 def test_a_linear_that_is_not_there_is_named(ranker: Ranker) -> None:
