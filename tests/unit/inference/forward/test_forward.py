@@ -195,7 +195,7 @@ def test_a_field_of_another_length_is_refused(ranker: Ranker) -> None:
         "age_s": inputs.age_s[:1],
     }.items():
         with pytest.raises(ValueError, match=f"{name} has 1 entries; the batch has [27]"):
-            prepared(ranker).score(replace(inputs, **{name: wrong}))
+            prepared(ranker).score(replace(inputs, **{name: wrong}))  # type: ignore[arg-type]
 
 
 def test_no_requests_have_no_scores(ranker: Ranker) -> None:
