@@ -26,7 +26,7 @@ def _case(name: str, c: Config, dtype: str) -> CompileCase:
         },
         constants={
             "PRECISION": "ieee", "ROWS": c.rows, "FEATURES": c.features, "DEPTH": c.depth,
-            "DESCRIPTORS": c.descriptors, "SPECIALIZE": c.specialize,
+            "DESCRIPTORS": c.descriptors,
         },
         num_warps=c.num_warps,
         num_stages=c.num_stages,
@@ -35,7 +35,7 @@ def _case(name: str, c: Config, dtype: str) -> CompileCase:
             "padded_k", "d", "num_features", *strides,
         ),
         needs=(
-            copies, "STG.E.128", *(("HGMMA",) if dtype == "bf16" else ()), *(("USETMAXREG",) if c.specialize else ()),
+            copies, "STG.E.128", *(("HGMMA",) if dtype == "bf16" else ()),
         ),
         forbids=("HMMA",),
     )  # fmt: skip

@@ -17,7 +17,6 @@ class Config:
     num_warps: int
     num_stages: int
     descriptors: bool = False  # tiles are copied by the tensor memory accelerator; d is a multiple of `features`
-    specialize: bool = False  # by a warp of its own; needs descriptors
 
 
 CONFIGS = {
@@ -31,7 +30,6 @@ TRIALS = {
     "256": Config(128, 256, 64, 8, 3),
     "descriptors": Config(128, 128, 64, 8, 4, descriptors=True),
     "descriptors-256": Config(128, 256, 64, 8, 3, descriptors=True),
-    "specialized": Config(64, 128, 64, 4, 4, descriptors=True, specialize=True),
 }
 
 

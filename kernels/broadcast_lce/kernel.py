@@ -14,7 +14,7 @@ def broadcast_lce_fwd_kernel(
     x, weight, request, cand_to_user, out,
     m, k, padded_k, d, num_features, stride_xn, stride_xk, stride_w, stride_rb, stride_rm, stride_on, stride_om,
     PRECISION: tl.constexpr, ROWS: tl.constexpr, FEATURES: tl.constexpr, DEPTH: tl.constexpr,
-    DESCRIPTORS: tl.constexpr, SPECIALIZE: tl.constexpr,
+    DESCRIPTORS: tl.constexpr,
 ):  # fmt: skip
     """out[n, i, j] = sum_k weight[i, k] * x[n, k, j] + request[cand_to_user[n], i, j], one program per tile of
     outputs i and features (n, j); the tiles that read the same features run together and find them in L2."""
@@ -27,7 +27,7 @@ def broadcast_lce_fwd_kernel(
     candidate, within = features // d, features % d
     rows = rows.to(tl.int64)
     acc = tl.zeros((ROWS, FEATURES), dtype=tl.float32)
-    for start in tl.range(0, k, DEPTH, warp_specialize=SPECIALIZE):
+    for start in range(0, k, DEPTH):
         if DESCRIPTORS:  # of a tile within one candidate
             left = weight.load([first_row, start])
             right = x.load([first_feature // d, start, first_feature % d]).reshape(DEPTH, FEATURES)
@@ -72,7 +72,6 @@ def broadcast_lce_triton(
         request, cand_to_user, out, m, k, weight.shape[1], d, n * d,
         x.stride(0), x.stride(1), weight.stride(0), request.stride(0), request.stride(1), out.stride(0), out.stride(1),
         PRECISION="ieee", ROWS=c.rows, FEATURES=c.features, DEPTH=c.depth,
-        DESCRIPTORS=use_descriptors, SPECIALIZE=c.specialize,
-        num_warps=c.num_warps, num_stages=c.num_stages,
+        DESCRIPTORS=use_descriptors, num_warps=c.num_warps, num_stages=c.num_stages,
     )  # fmt: skip
     return out

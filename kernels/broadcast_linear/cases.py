@@ -61,7 +61,6 @@ def _product_case(name: str, c: Config, epilogue: str = "none", dtype: str = "bf
     }  # fmt: skip
     pointers = [name for name, kind in signature.items() if kind.startswith("*")]
     integers = [name for name, kind in signature.items() if kind == "i32" and name != "n"]
-    specialized = ("USETMAXREG",) if c.specialize else ()
     copies = "UTMALDG" if descriptors else "LDGSTS.E.BYPASS.128|LDGSTS.E.BYPASS.LTC128B.128"
     told = epilogue if epilogue in ("cross", "normed") else ""
     return CompileCase(
@@ -72,12 +71,12 @@ def _product_case(name: str, c: Config, epilogue: str = "none", dtype: str = "bf
             **({} if fp8 else dict.fromkeys(scales)), **constants,
             "PRECISION": "ieee", "PROMOTE": FP8_PROMOTE if fp8 else None,
             "ROWS": c.rows, "OUTPUTS": c.outputs, "DEPTH": c.depth, "GROUP": GROUP_ROWS,
-            "DESCRIPTORS": descriptors, "SPECIALIZE": c.specialize,
+            "DESCRIPTORS": descriptors,
         },
         num_warps=c.num_warps,
         num_stages=c.num_stages,
         aligned=(*pointers, *integers),
-        needs=(*unit, copies, "STG.E.128", *specialized),
+        needs=(*unit, copies, "STG.E.128"),
         forbids=("HMMA",),
     )  # fmt: skip
 

@@ -19,7 +19,6 @@ class Config:
     num_warps: int
     num_stages: int
     descriptors: bool = False  # tiles are copied by the tensor memory accelerator
-    specialize: bool = False  # by a warp of its own; needs descriptors
 
 
 CONFIGS = {
@@ -29,7 +28,6 @@ CONFIGS = {
 # Not chosen by shape before they are measured: the benchmark has them as providers of their own.
 TRIALS = {
     "descriptors": Config(128, 128, 64, 8, 4, descriptors=True),
-    "specialized": Config(64, 128, 64, 4, 4, descriptors=True, specialize=True),
 }
 FP8_CONFIGS = {
     "fp8-small": Config(64, 64, 128, 4, 4),

@@ -33,18 +33,15 @@ def _activated(y, ACTIVATION: tl.constexpr):
 def _finished(
     y, rows, cols, n, h, request, cand_to_user, stride_r,
     x0, x1, stride_x0, stride_x1, rstd, mean, gain, offset, eps,
-    EPILOGUE: tl.constexpr, ACTIVATION: tl.constexpr, LOOK: tl.constexpr,
+    EPILOGUE: tl.constexpr, ACTIVATION: tl.constexpr,
 ):  # fmt: skip
     """The request's part, the epilogue and the activation of the float32 outputs y at [rows, cols]."""
     row_in, col_in = rows < n, cols < h
     inside = row_in[:, None] & col_in[None, :]
     user = tl.load(cand_to_user + rows, row_in, other=0).to(tl.int64)
-    if LOOK:
-        first, last = tl.min(user), tl.max(user)
-        if first == last:  # most tiles lie in one request: one row of its part instead of one for each candidate
-            y += tl.load(request + first * stride_r + cols, col_in, other=0.0).to(tl.float32)[None, :]
-        else:
-            y += tl.load(request + user[:, None] * stride_r + cols[None, :], inside, other=0.0).to(tl.float32)
+    first, last = tl.min(user), tl.max(user)
+    if first == last:  # most tiles lie in one request: one row of its part instead of one for each candidate
+        y += tl.load(request + first * stride_r + cols, col_in, other=0.0).to(tl.float32)[None, :]
     else:
         y += tl.load(request + user[:, None] * stride_r + cols[None, :], inside, other=0.0).to(tl.float32)
     if EPILOGUE == "cross":
@@ -66,7 +63,7 @@ def broadcast_linear_fwd_kernel(
     request, cand_to_user, stride_r, x0, x1, stride_x0, stride_x1, rstd, mean, gain, offset, eps,
     EPILOGUE: tl.constexpr, ACTIVATION: tl.constexpr, PRECISION: tl.constexpr, PROMOTE: tl.constexpr,
     ROWS: tl.constexpr, OUTPUTS: tl.constexpr, DEPTH: tl.constexpr, GROUP: tl.constexpr,
-    DESCRIPTORS: tl.constexpr, SPECIALIZE: tl.constexpr,
+    DESCRIPTORS: tl.constexpr,
 ):  # fmt: skip
     """out = finished(scales * (x @ weight.T)), one program per tile; x and weight are pointers or descriptors."""
     row_block, col_block = tl.swizzle2d(
@@ -79,7 +76,7 @@ def broadcast_linear_fwd_kernel(
     inside = row_in[:, None] & col_in[None, :]
     depth = tl.arange(0, DEPTH)
     y = tl.zeros((ROWS, OUTPUTS), dtype=tl.float32)
-    for start in tl.range(0, k, DEPTH, warp_specialize=SPECIALIZE):
+    for start in range(0, k, DEPTH):
         if DESCRIPTORS:
             left = x.load([row_block * ROWS, start])
             right = weight.load([col_block * OUTPUTS, start]).T
@@ -96,7 +93,6 @@ def broadcast_linear_fwd_kernel(
     y = _finished(
         y, rows, cols, n, h, request, cand_to_user, stride_r,
         x0, x1, stride_x0, stride_x1, rstd, mean, gain, offset, eps, EPILOGUE, ACTIVATION,
-        LOOK=not SPECIALIZE,  # Triton specialises no kernel with an else, and does not say so
     )  # fmt: skip
     tl.store(out + rows[:, None] * stride_o + cols[None, :], y.to(out.dtype.element_ty), inside)
 
@@ -115,7 +111,7 @@ def broadcast_linear_finish_kernel(
     y = tl.load(product + rows[:, None] * stride_p + cols[None, :], inside, other=0.0).to(tl.float32)
     y = _finished(
         y, rows, cols, n, h, request, cand_to_user, stride_r,
-        x0, x1, stride_x0, stride_x1, rstd, mean, gain, offset, eps, EPILOGUE, ACTIVATION, LOOK=True,
+        x0, x1, stride_x0, stride_x1, rstd, mean, gain, offset, eps, EPILOGUE, ACTIVATION,
     )  # fmt: skip
     tl.store(out + rows[:, None] * stride_o + cols[None, :], y.to(out.dtype.element_ty), inside)
 
@@ -153,7 +149,7 @@ def broadcast_linear_triton(
         **_finishing(request, cand_to_user, activation, epilogue),
         PRECISION="ieee", PROMOTE=min(FP8_PROMOTE, c.depth) if scales else None,
         ROWS=c.rows, OUTPUTS=c.outputs, DEPTH=c.depth, GROUP=GROUP_ROWS,
-        DESCRIPTORS=use_descriptors, SPECIALIZE=c.specialize, num_warps=c.num_warps, num_stages=c.num_stages,
+        DESCRIPTORS=use_descriptors, num_warps=c.num_warps, num_stages=c.num_stages,
     )  # fmt: skip
     return out
 
