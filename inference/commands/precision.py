@@ -18,8 +18,8 @@ from inference.precision.probe import Say, Timing, probe
 from inference.precision.report import lines
 from inference.precision.select import BUDGET
 from inference.precision.source import SourceRefused, heldout_data, source_of
-from inference.precision.table import PassTimes, PrecisionTable, VariantPrecision, read_precision
-from inference.precision.timing import site_times_us, without_fp8
+from inference.precision.table import PrecisionTable, VariantPrecision, read_precision
+from inference.precision.timing import PassTimes, site_times_us, without_fp8
 from inference.precision.whole_pass import one_request, pass_times
 from inference.protocol import RankInputs
 from inference.publishing import newest_bundle

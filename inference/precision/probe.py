@@ -18,7 +18,8 @@ from inference.precision.part import Part, enough_conversions, num_conversions
 from inference.precision.recipes import BF16, FP8, RECIPES, SERVED, by_recipe, by_recipes
 from inference.precision.select import Joint, Option, not_kept, select
 from inference.precision.sites import linears, watched
-from inference.precision.table import PassTimes, RecipeRow, Served, SiteRow, VariantPrecision
+from inference.precision.table import RecipeRow, Served, SiteRow, VariantPrecision
+from inference.precision.timing import PassTimes
 from inference.precision.tops import by_chance
 from inference.protocol import RankInputs
 
@@ -63,11 +64,7 @@ def probe(
 
     moments = record(ranker, [batch.inputs for batch in split[0]])
     choosing, verifying, untouched = map(part_of, split)
-    everything = part_of(batches)
-    log_loss, conversion_log_loss = everything.log_losses()
-    for head, loss in (("click", log_loss), ("conversion", conversion_log_loss)):
-        if loss is not None and not math.isfinite(loss):
-            raise ValueError(f"the log loss of a {head} in float32 is {loss}: nothing can be held against it")
+    log_loss, conversion_log_loss = _finite(part_of(batches).log_losses())
     found, refused = linears(ranker), ineligible(ranker, batches[0].inputs)
 
     def alone(site: str, recipe: str) -> Changes:
@@ -132,6 +129,13 @@ def record(ranker: Ranker, batches: Sequence[RankInputs]) -> dict[str, Moments]:
             if not values.isfinite().all():
                 raise ValueError(f"site {site}: its {name} are not finite")
     return moments
+
+
+def _finite(losses: tuple[float, float | None]) -> tuple[float, float | None]:
+    for head, loss in zip(("click", "conversion"), losses, strict=True):
+        if loss is not None and not math.isfinite(loss):
+            raise ValueError(f"the log loss of a {head} in float32 is {loss}: nothing can be held against it")
+    return losses
 
 
 def _in_float32(ranker: Ranker) -> Logits:

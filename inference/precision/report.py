@@ -69,7 +69,8 @@ def _served_rows(ways: Mapping[str, Served], budget: float) -> list[tuple[str, .
     for way, served in ways.items():
         within = "within the budget" if served.from_float32.bound <= budget else "exceeds the budget"
         rows.append((way, *_changes("float32", served.from_float32), *_top(served.same_top), within))
-        rows.append(("", *_changes("bf16", served.from_bf16), "", "", ""))
+        if served.from_bf16.bound > 0:  # bf16 alone is what it is
+            rows.append(("", *_changes("bf16", served.from_bf16), "", "", ""))
     return rows
 
 

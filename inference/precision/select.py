@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from inference.precision.table import PassTimes
+from inference.precision.timing import PassTimes
 
 BUDGET = 2e-4  # relative change of the log loss by all sites together: 0.02 % is what ads teams call a difference
 LEAST_BOUND = 1e-7  # bounds below it are equal: what decides between them is the gain

@@ -13,6 +13,7 @@ import orjson
 from inference.manifest import ReleaseError
 from inference.precision.changes import Changes
 from inference.precision.errors import KernelError
+from inference.precision.timing import PassTimes
 from inference.precision.tops import SameTop
 
 FORMAT = 3
@@ -54,15 +55,6 @@ class Served:
     from_float32: Changes  # what the budget is of
     from_bf16: Changes  # from the same ranker with nothing in FP8
     same_top: SameTop  # of the order in float32
-
-
-@dataclass(frozen=True, slots=True)
-class PassTimes:
-    """The whole forward pass of one request, as a captured graph of its bucket."""
-
-    bf16_us: float  # with nothing in FP8
-    us: float  # with what was chosen
-    speedup: float  # of that over bf16
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,7 @@ from inference.forward.buckets import bucket_for, exact_bucket
 from inference.forward.forward import Forward
 from inference.forward.inputs import PackedInputs
 from inference.models.ranker import Ranker
-from inference.precision.table import PassTimes
-from inference.precision.timing import Seconds, in_turns
+from inference.precision.timing import PassTimes, Seconds, in_turns
 from inference.protocol import RankInputs
 from kernels.graphs import capture, device_seconds
 

@@ -16,7 +16,8 @@ from inference.precision.probe import NUM_PARTS, Timing, probe
 from inference.precision.recipes import BF16, RECIPES, ROWWISE, by_recipes
 from inference.precision.report import lines
 from inference.precision.source import heldout_data
-from inference.precision.table import PassTimes, VariantPrecision
+from inference.precision.table import VariantPrecision
+from inference.precision.timing import PassTimes
 from inference.protocol import RankInputs
 from inference.release import Release, load_release
 from inference.training.source import Source

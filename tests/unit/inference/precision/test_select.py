@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from inference.precision.select import BUDGET, Joint, Option, not_kept, refusal, select
-from inference.precision.table import PassTimes
+from inference.precision.timing import PassTimes
 
 WIDE = Option("wide", "fp8 rowwise", ineligible=None, isolated=True, work=128 * 256, bound=1e-5, saved_us=None)
 

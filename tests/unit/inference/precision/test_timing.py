@@ -4,10 +4,15 @@ import pytest
 import torch
 from torch import nn
 
+from inference.models.ranker import VARIANTS, Ranker
 from inference.models.shared_linear import SharedLinear
-from inference.precision.recipes import BF16, RECIPES
+from inference.models.sizes import Sizes
+from inference.precision.recipes import BF16, RECIPES, ROWWISE
 from inference.precision.timing import ROUNDS, calls_of, in_turns, site_times_us, without_fp8
+from inference.precision.whole_pass import one_request, pass_times
+from tests.unit.inference.forward.batches import WIDTHS, batch
 
+SIZES = Sizes(user_tokens=4, item_width=16, pair_width=8, context_width=4, num_heads=2)
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -35,6 +40,14 @@ def test_every_recipe_has_a_time(linear: nn.Linear) -> None:
     times = site_times_us(1000, linear)
     assert tuple(times) == RECIPES
     assert all(0 < microseconds < 1000 for microseconds in times.values())
+
+
+@pytest.mark.skipif(DEVICE.type == "cpu", reason="needs a CUDA GPU")
+def test_a_captured_pass_has_a_time() -> None:
+    ranker = Ranker(SIZES, VARIANTS["standard"]).eval().requires_grad_(False)
+    found = pass_times(ranker, WIDTHS, {"from_candidate": ROWWISE}, one_request(batch([5]), 1000), DEVICE)
+    assert 0 < found.us < 100_000
+    assert found.speedup == pytest.approx(found.bf16_us / found.us)
 
 
 def test_calls_take_turns_and_the_median_of_each_counts() -> None:

@@ -1,4 +1,4 @@
-"""What is timed of a whole pass is the pass that serves; the times themselves need a GPU."""
+"""What is timed of a whole pass is the pass that serves; the times themselves need a GPU (`test_timing`)."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,16 +10,13 @@ from inference.forward.arena import Arena, InputWidths
 from inference.forward.forward import Forward
 from inference.models.ranker import VARIANTS, Ranker
 from inference.precision.recipes import ROWWISE
-from inference.precision.table import PassTimes
 from inference.precision.timing import ROUNDS
 from inference.precision.whole_pass import REPLAYS, one_request, pass_times
-from inference.protocol import RankInputs
 from inference.training.untrained import TINY
 from tests.unit.inference.forward.batches import batch
 
 WIDTHS = InputWidths.of(TINY)
 RECIPES = {"from_candidate": ROWWISE}
-DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -69,11 +66,3 @@ def test_both_passes_take_turns_in_the_bucket_that_serves(
     assert ran == [(256, 1)] * 2 * REPLAYS
     assert turns == turns[:2] * ROUNDS
     assert (found.us, found.bf16_us, found.speedup) == pytest.approx((100.0, 100.0 * speedup, speedup))
-
-
-@pytest.mark.skipif(DEVICE.type == "cpu", reason="needs a CUDA GPU")
-def test_a_captured_pass_has_a_time(ranker: Ranker) -> None:
-    inputs: RankInputs = one_request(batch([5], widths=WIDTHS), 1000)
-    found: PassTimes = pass_times(ranker, WIDTHS, RECIPES, inputs, DEVICE)
-    assert 0 < found.us < 100_000
-    assert found.speedup == pytest.approx(found.bf16_us / found.us)
