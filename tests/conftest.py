@@ -9,19 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 
+import tests.reproducible  # noqa: F401
 from tests.interpreter import interpret_triton
 
 interpret_triton()  # before anything imports Triton; without a GPU it is the only way to run a kernel
 
 from local.kafka import running_kafka  # noqa: E402
 from local.valkey import running_cluster, running_valkey  # noqa: E402
-
-# The same examples in every run: what fails, fails for whoever changed it. `--hypothesis-profile=default` draws others.
-# No limits of time: a busy machine must not decide.
-settings.register_profile("reproducible", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("reproducible")
 
 
 @pytest.fixture(scope="session", autouse=True)

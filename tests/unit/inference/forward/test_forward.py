@@ -175,6 +175,8 @@ def test_a_padded_batch_scores_in_fp8_as_it_does_alone(ranker: Ranker, counts: l
 @pytest.mark.parametrize("counts", [[40], [30, 0, 20]], ids=str)
 def test_the_kernels_score_as_the_definitions_do(ranker: Ranker, counts: list[int], recipes: str) -> None:
     """As it is served on a GPU: stored rows, half floats, every op by its kernel."""
+    if recipes == "fp8" and DEVICE.type == "cpu" and torch.__version__ < "2.13":
+        pytest.skip(f"torch {torch.__version__} has the library's product with a scale for every row on GPUs alone")
     inputs = PackedInputs.of(batch(counts))
     found = {}
     for backend in (Backend.TRITON, Backend.REFERENCE):
