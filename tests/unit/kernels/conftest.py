@@ -4,18 +4,11 @@ The folder runs with torch, Triton, numpy and pytest alone (`make test-gpu`), so
 """
 
 from collections.abc import Iterator
-from contextlib import suppress
 
 import pytest
 import torch
 
 from kernels.backend import Backend, forced
-from tests.interpreter import interpret_triton
-
-if not torch.cuda.is_available():
-    interpret_triton()
-with suppress(ImportError):  # Hypothesis, which a GPU machine may have
-    import tests.reproducible  # noqa: F401
 
 
 @pytest.fixture(scope="session")
@@ -36,17 +29,6 @@ def backend(request: pytest.FixtureRequest, _triton_everywhere: None) -> Iterato
     """The ops take the form that the test is given, by its name."""
     with forced(Backend(request.param)):
         yield Backend(request.param)
-
-
-@pytest.fixture(autouse=True)
-def _a_lost_gpu_ends_the_run() -> Iterator[None]:
-    """After an illegal access every later call fails: the test that made it is the last one, and is named."""
-    yield
-    if torch.cuda.is_available():
-        try:
-            torch.cuda.synchronize()
-        except RuntimeError as error:
-            pytest.exit(f"the GPU was lost: {error}", returncode=1)
 
 
 @pytest.fixture(autouse=True)
