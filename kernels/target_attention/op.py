@@ -36,10 +36,13 @@ def target_attention(
     `q` [N, H, E] candidates of all requests, request by request; `user_offsets` [B + 1] int32: request b has the
     candidates from `user_offsets[b]` to `user_offsets[b + 1]`. `k` [T, H, E] and `v` [T, H, Ev] likewise, request by
     request, with `kv_offsets` [B + 1] int32; without it all requests have T / B keys. Strides are free but for the
-    last dimension. `kv_mask` [T] bool: only true keys count. `self_kv` ([N, H, E], [N, H, Ev]): each candidate also
-    attends to its own key. `max_candidates`: the largest number of candidates of a request where the host knows it
-    (exactly: B times it being N tells that all are equal), which spares reading the offsets and opens the library's
-    kernels. Float tensors share one dtype (float32, float16, bfloat16) -> [N, H, Ev] of it, accumulated in float32.
+    last dimension. `kv_mask` [T] bool: only true keys count. What keys and values hold where it is false, NaN
+    included, reaches no result and no gradient. `self_kv` ([N, H, E], [N, H, Ev]): each candidate also attends to its
+    own key. `max_candidates`: the largest number of candidates of a request where the host knows it (exactly: B times
+    it being N tells that all are equal), which spares reading the offsets and opens the library's kernels. Float
+    tensors share one dtype (float32, float16, bfloat16) -> [N, H, Ev] of it, accumulated in float32.
+    NaN in a candidate's `q` or `self_kv` shows in that candidate alone, in a key or a value that counts in those of
+    its request; where no key counts, a candidate whose `q` holds NaN may be zeros or NaN.
     Raises ValueError on a shape, dtype, device or mode that does not fit; the values of offsets are not checked.
     """
     _check(q, k, v, user_offsets, kv_offsets, kv_mask, self_kv, mode, divisor)
