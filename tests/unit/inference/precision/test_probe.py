@@ -134,10 +134,15 @@ def test_the_last_word_has_the_part_that_nothing_was_chosen_on(ranker: Ranker, b
     assert (found.kept, found.not_kept) == ({}, "exceeds the budget on requests that had no part in the choice")
 
 
-def test_a_whole_pass_that_is_not_faster_keeps_nothing(ranker: Ranker, batches: Sequence[Heldout]) -> None:
+def test_a_whole_pass_that_is_not_faster_keeps_nothing_and_the_report_says_so(
+    release: Release, ranker: Ranker, batches: Sequence[Heldout]
+) -> None:
     found = probed(ranker, batches, moved(0.0, batches), timing(0.9), budget=0.05)
     assert found.chosen
     assert (found.kept, found.not_kept) == ({}, "the whole pass is not faster than in bf16")
+    text = "\n".join(lines(replace(table(release, {}), variants={"small": found})))
+    assert "whole pass  1.0 us, in bf16 0.9 us: 0.90 x, one request with 1000 candidates" in text
+    assert "kept        none: the whole pass is not faster than in bf16" in text
 
 
 def test_where_bf16_alone_is_over_the_budget_no_site_joins(
