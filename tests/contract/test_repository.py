@@ -102,3 +102,11 @@ def test_the_example_of_the_kernels_readme_runs_and_is_the_layer_it_says() -> No
     both = torch.cat([found["x_request"][found["cand_to_user"].long()], found["x"]], dim=1)
     expected = torch.nn.functional.silu(both @ found["weight"].T + found["bias"])
     torch.testing.assert_close(found["y"], expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/kernels/*.md")), ids=lambda page: page.stem)
+def test_the_examples_of_an_op_run(page: Path) -> None:
+    examples = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    assert examples or page.stem in ("broadcast_linear", "figures")  # the first one stands in the README
+    for code in examples:
+        exec(code, {})  # the repository's own, with assertions of their own
