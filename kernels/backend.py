@@ -30,6 +30,17 @@ def chosen_backend() -> Backend:
     return _chosen
 
 
+def check_backend() -> None:
+    """Raise ValueError where an op would, and on a name that is nearly this one.
+
+    An op refuses a word that is none, and Triton where there is no GPU to run it.
+    """
+    if unknown := [name for name in sorted(os.environ) if name.startswith("SOLARIS_KERNEL") and name != VARIABLE]:
+        raise ValueError(f"{unknown[0]} is not a setting; known is {VARIABLE}")
+    if chosen_backend() is Backend.TRITON and not torch.cuda.is_available():
+        raise ValueError(f"{VARIABLE} is 'triton', and PyTorch sees no GPU here; 'auto' takes one where there is one")
+
+
 @contextmanager
 def forced(backend: Backend) -> Iterator[None]:
     """Another one while the block runs, in every thread: for tests and benchmarks."""

@@ -169,6 +169,13 @@ def test_kernels_that_cannot_run_here_are_refused_at_the_start(word: str, monkey
         check_kernels()
 
 
+@pytest.mark.parametrize("name", ["SOLARIS_KERNEL", "SOLARIS_KERNELS_MODE"])
+def test_a_misspelt_name_is_refused_as_under_every_prefix(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "reference")
+    with pytest.raises(SettingsError, match=f"{name} is not a setting; known is SOLARIS_KERNELS"):
+        check_kernels()
+
+
 def test_a_gpu_that_is_not_there_is_said() -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
