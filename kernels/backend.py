@@ -35,7 +35,7 @@ def check_backend() -> None:
 
     An op refuses a word that is none, and Triton where there is no GPU to run it.
     """
-    if unknown := [name for name in sorted(os.environ) if name.startswith("SOLARIS_KERNEL") and name != VARIABLE]:
+    if unknown := [name for name in sorted(os.environ) if name.startswith(VARIABLE[:-1]) and name != VARIABLE]:
         raise ValueError(f"{unknown[0]} is not a setting; known is {VARIABLE}")
     if chosen_backend() is Backend.TRITON and not torch.cuda.is_available():
         raise ValueError(f"{VARIABLE} is 'triton', and PyTorch sees no GPU here; 'auto' takes one where there is one")
