@@ -55,12 +55,13 @@ class Failures:
         self._found = {failure.part: failure for failure in kept if failure.measured_on == machine}
         write_failures(path, self._found.values())
 
-    def __len__(self) -> int:
-        return len(self._found)
+    def of(self, case: Case) -> Failure | None:
+        """How it failed last; None if it did not."""
+        return self._found.get(part_of(case))
 
     def attempts(self, case: Case) -> int:
         """How often it began and was not measured."""
-        failure = self._found.get(part_of(case))
+        failure = self.of(case)
         return failure.attempts if failure else 0
 
     def begin(self, case: Case) -> None:

@@ -10,10 +10,10 @@ import torch
 
 from benchmarks.kernels.case import COMPILED, OURS, Case
 from benchmarks.kernels.ceilings import measure_ceilings
-from benchmarks.kernels.failures import Failures, failures_path, in_turn
+from benchmarks.kernels.failures import MAX_ATTEMPTS, Failures, failures_path, in_turn
 from benchmarks.kernels.measure import measure, passes
 from benchmarks.kernels.registry import op_cases
-from benchmarks.kernels.results import merge_rows, read_rows, this_machine
+from benchmarks.kernels.results import Machine, merge_rows, read_rows, this_machine
 
 Key = tuple[str, str, str, str]
 
@@ -29,15 +29,32 @@ class Status(IntEnum):
 
 
 def run(device: torch.device, ops: Sequence[str], path: Path, seconds: float, resume: bool) -> Status:
-    """Measure for so many seconds, and what has begun by then; `resume` leaves out what `path` has of this machine."""
-    until = time.monotonic() + seconds
+    """Measure for so many seconds, and what has begun by then; `resume` leaves out what `path` has of this machine.
+
+    Says at the end what of `ops` is measured and what failed; failures of others count for nothing.
+    """
     machine = this_machine(device)
     failures = Failures(failures_path(path), machine, resume)
     have = {row.key for row in read_rows(path) if row.measured_on == machine} if resume else set()
-    parts = [part for op in ops for case in op_cases(op, device) for part in passes(case) if not _keys(part) <= have]
+    parts = [part for op in ops for case in op_cases(op, device) for part in passes(case)]
     # torch.compile after all others: it takes longest, and a run that is cut short has everything else.
     parts.sort(key=lambda part: COMPILED in part.providers)
-    todo = in_turn(parts, failures)
+    there = sum(_keys(part) <= have for part in parts)
+    status = _measure(parts, have, failures, device, machine, path, time.monotonic() + seconds)
+    failed = [failure for part in parts if (failure := failures.of(part))]
+    done = sum(_keys(part) <= have for part in parts)
+    print(f"{done} of {len(parts)} parts are measured, {done - there} of them now, and {len(failed)} failed: {path}")
+    for failure in failed:
+        print(f"  failed {failure.attempts} of {MAX_ATTEMPTS} times: {failure.op} {failure.shape}: {failure.error}")
+    return Status.FAILED if failed and status is Status.DONE else status
+
+
+def _measure(
+    parts: Sequence[Case], have: set[Key], failures: Failures, device: torch.device, machine: Machine, path: Path,
+    until: float,
+) -> Status:  # fmt: skip
+    """Those that `have` lacks, which grows; DONE if each has been tried."""
+    todo = in_turn((part for part in parts if not _keys(part) <= have), failures)
     ceilings = {dtype: measure_ceilings(device, dtype) for dtype in {part.dtype for part in todo}}
     for dtype, found in ceilings.items():
         print(f"{machine.machine}, {dtype}: {found.flops_per_s / 1e12:.3g} TFLOP/s, {found.bytes_per_s / 1e9:.4g} GB/s")
@@ -62,7 +79,7 @@ def run(device: torch.device, ops: Sequence[str], path: Path, seconds: float, re
             failures.end(part, None)
             print(f"{part.op} {part.shape}: " + ", ".join(f"{row.provider} {row.ms:.4g} ms" for row in rows))
         _forget(device)
-    return Status.FAILED if failures else Status.DONE
+    return Status.DONE
 
 
 def usable(device: torch.device) -> bool:

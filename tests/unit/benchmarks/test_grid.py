@@ -98,6 +98,21 @@ def test_a_case_that_ends_the_process_is_known_as_failed(path: Path, monkeypatch
     assert {row.shape for row in read_rows(path)} == {"b"}
 
 
+def test_a_failure_of_another_op_is_not_of_what_was_asked_for(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    of = {"topk": small("a"), "hash_ids": replace(small("b", wrong=lambda x: x * 3), op="hash_ids")}
+    monkeypatch.setattr(grid, "op_cases", lambda op, device: iter([of[op]]))
+    assert run(CPU, ["hash_ids"], path, float("inf"), resume=True) is Status.FAILED
+    assert "0 of 1 parts are measured, 0 of them now, and 1 failed" in (said := capsys.readouterr().out)
+    assert "failed 1 of 3 times: hash_ids b: GateFailed" in said
+    assert measure(path, resume=True) is Status.DONE
+    assert f"1 of 1 parts are measured, 1 of them now, and 0 failed: {path}" in capsys.readouterr().out
+    assert measure(path, resume=True) is Status.DONE
+    assert capsys.readouterr().out == f"1 of 1 parts are measured, 0 of them now, and 0 failed: {path}\n"
+    assert run(CPU, ["hash_ids", "topk"], path, float("inf"), resume=True) is Status.FAILED
+
+
 def test_out_of_time_is_a_status_of_its_own(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given(monkeypatch, small("a"))
     assert measure(path, seconds=-1) is Status.TIME_IS_UP
