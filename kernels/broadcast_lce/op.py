@@ -23,7 +23,7 @@ def broadcast_lce(
     columns, of zeros, as `prepare_lce_weights` makes it: a K that is no multiple of 16 costs a GPU its wide loads.
     Raises ValueError on a shape, dtype or device that does not fit; the values of `cand_to_user` are not read.
     """
-    check_tensor("x", x, (-1, -1, -1), FLOATS, x.device)
+    check_tensor("x", x, (-1, -1, -1), FLOATS, None)
     n, k, d = x.shape
     check_tensor("request", request, (-1, -1, d), (x.dtype,), x.device)
     b, m = request.shape[0], request.shape[1]

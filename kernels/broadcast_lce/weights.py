@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from kernels.checks import FLOATS, check_tensor
+from kernels.checks import FLOATS, check_integer, check_tensor
 
 DEPTH_MULTIPLE = 16  # a row of 16 elements of two bytes is two 128-bit loads; odd rows cannot be loaded so
 ROW_MULTIPLE = 128  # the tallest tile: none of them reaches over the weight's end
@@ -26,10 +26,9 @@ def prepare_lce_weights(weight: torch.Tensor, num_request: int) -> LceWeights:
     `x_r` [B, K_r, d] the embeddings of the requests; the embeddings themselves need no padding.
     Raises ValueError on another shape or dtype, and if there are fewer columns than that.
     """
-    check_tensor("weight", weight, (-1, -1), FLOATS, weight.device, strided=True)
+    check_tensor("weight", weight, (-1, -1), FLOATS, None, strided=True)
     m, k = weight.shape
-    if not 0 <= num_request <= k:
-        raise ValueError(f"num_request is {num_request}; the weight has {k} columns")
+    check_integer("num_request", num_request, 0, k)
     candidate = weight[:, num_request:]
     padding = (0, -candidate.shape[1] % DEPTH_MULTIPLE, 0, -m % ROW_MULTIPLE)
     return LceWeights(weight[:, :num_request].contiguous(), F.pad(candidate, padding).contiguous())

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from kernels.checks import check_tensor
+from kernels.checks import check_choice, check_tensor
 
 BLOCK_WIDTHS = (64, 128, 256)  # one tile wide
 
@@ -68,7 +68,8 @@ def check_epilogue(epilogue: Epilogue | None, n: int, h: int, dtype: torch.dtype
             check_tensor("epilogue.gain", epilogue.gain, (h,), (torch.float32,), device)
             check_tensor("epilogue.offset", epilogue.offset, (h,), (torch.float32,), device)
         case BlockNorm(width):
-            if width not in BLOCK_WIDTHS or h % width:
+            check_choice("epilogue.width", width, BLOCK_WIDTHS)
+            if h % width:
                 raise ValueError(
                     f"epilogue.width is {width} for {h} outputs; allowed are divisors among {BLOCK_WIDTHS}"
                 )

@@ -33,9 +33,9 @@ def broadcast_linear(
     Any K is right; one that is no multiple of 16 bytes costs a GPU its wide loads: pad x and weight with zeros.
     Raises ValueError on a shape, dtype or device that does not fit; the values of `cand_to_user` are not read.
     """
-    check_tensor("x", x, (-1, -1), FLOATS, x.device)
+    check_tensor("x", x, (-1, -1), FLOATS, None)
     check_tensor("weight", weight, (-1, x.shape[1]), (x.dtype,), x.device)
-    _check_outputs(x, weight, request, cand_to_user, (x.dtype, torch.float32), activation, epilogue, x.dtype)
+    _check_outputs(x, weight, request, cand_to_user, (x.dtype, torch.float32), activation, epilogue)
     if not use_triton(x, weight, request, *tensors_of(epilogue)):
         return reference.broadcast_linear(x, weight, request, cand_to_user, activation, epilogue)
     from kernels.broadcast_linear.kernel import broadcast_linear_triton, finish_triton
@@ -68,11 +68,11 @@ def broadcast_linear_fp8(
     scales [N] and [H] float32; the others as there, `request` in float32, float16 or bfloat16 -> [N, H] of its dtype.
     K should be a multiple of 16: rows of other lengths cannot be loaded in 128 bits.
     """
-    check_tensor("x", x, (-1, -1), (torch.float8_e4m3fn,), x.device)
+    check_tensor("x", x, (-1, -1), (torch.float8_e4m3fn,), None)
     check_tensor("x_scale", x_scale, (x.shape[0],), (torch.float32,), x.device)
     check_tensor("weight", weight, (-1, x.shape[1]), (x.dtype,), x.device)
     check_tensor("weight_scale", weight_scale, (weight.shape[0],), (torch.float32,), x.device)
-    _check_outputs(x, weight, request, cand_to_user, FLOATS, activation, epilogue, request.dtype)
+    _check_outputs(x, weight, request, cand_to_user, FLOATS, activation, epilogue)
     if not use_triton(x, x_scale, weight, weight_scale, request, *tensors_of(epilogue)):
         return reference.broadcast_linear_fp8(
             x, x_scale, weight, weight_scale, request, cand_to_user, activation, epilogue
@@ -99,7 +99,6 @@ def _check_outputs(
     request_dtypes: tuple[torch.dtype, ...],
     activation: str,
     epilogue: Epilogue | None,
-    dtype: torch.dtype,
 ) -> None:
     n, h = x.shape[0], weight.shape[0]
     check_tensor("request", request, (-1, h), request_dtypes, x.device)
@@ -107,4 +106,5 @@ def _check_outputs(
     if n > 0 and request.shape[0] == 0:
         raise ValueError(f"request has no rows; {n} candidates ask for one")
     check_choice("activation", activation, reference.ACTIVATIONS)
-    check_epilogue(epilogue, n, h, dtype, x.device)
+    out = request.dtype if x.dtype is torch.float8_e4m3fn else x.dtype
+    check_epilogue(epilogue, n, h, out, x.device)

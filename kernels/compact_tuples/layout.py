@@ -64,8 +64,13 @@ def pack_tuples(
 ) -> tuple[NDArray[np.uint8], TupleLayout]:
     """The buffer of lists of `lengths` [M] with `ids` [T] and, rounded to half floats, `weights` [T].
 
-    Raises ValueError where the lengths are negative or do not add up, or a weight is not finite as a half float.
+    Raises TypeError where lengths or ids are not arrays of integers that int64 holds, ValueError where the lengths are
+    negative or do not add up, or a weight is not finite as a half float.
     """
+    for name, array in (("lengths", lengths), ("ids", ids)):
+        if not isinstance(array, np.ndarray) or not np.can_cast(array.dtype, np.int64):
+            what = array.dtype if isinstance(array, np.ndarray) else f"a {type(array).__name__}"
+            raise TypeError(f"{name} is {what}; an array of integers that int64 holds is expected")
     if (lengths < 0).any() or lengths.sum() != len(ids) or len(ids) >= MAX_TUPLES:
         raise ValueError(f"lengths add up to {lengths.sum()}, from {min(lengths, default=0)}; there are {len(ids)} ids")
     if weights is not None and len(weights) != len(ids):

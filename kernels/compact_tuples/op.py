@@ -17,7 +17,7 @@ def unpack_tuples(buffer: torch.Tensor, layout: TupleLayout) -> tuple[torch.Tens
     Source: the compact tuple format of Meta's Adaptive Ranking Model, of which only the name is public.
     Raises ValueError on a shape, dtype or address that does not fit.
     """
-    check_tensor("buffer", buffer, (layout.num_bytes,), (torch.uint8,), buffer.device)
+    check_tensor("buffer", buffer, (layout.num_bytes,), (torch.uint8,), None)
     if askew := buffer.data_ptr() % ALIGNMENT:
         raise ValueError(f"buffer begins {askew} bytes past a multiple of {ALIGNMENT}; call .clone()")
     if use_triton(buffer):

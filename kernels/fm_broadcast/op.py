@@ -49,7 +49,7 @@ def fm_broadcast_both(
 
 
 def _check(c: torch.Tensor, y_c: torch.Tensor, t: torch.Tensor, cand_to_user: torch.Tensor) -> None:
-    check_tensor("c", c, (-1, -1, -1), FLOATS, c.device)
+    check_tensor("c", c, (-1, -1, -1), FLOATS, None)
     n, nc, d = c.shape
     check_tensor("y_c", y_c, (nc, -1), (c.dtype,), c.device)
     check_tensor("t", t, (-1, d, y_c.shape[1]), (c.dtype,), c.device)

@@ -34,7 +34,7 @@ def gather_dequant(
     check_staging(staging, wire)
     check_tensor("slot", slot, (-1, -1), (torch.int32,), staging.device)
     (n, features), d = slot.shape, wire.width
-    default = default[:, None] if default.dim() == 2 else default
+    default = default[:, None] if isinstance(default, torch.Tensor) and default.dim() == 2 else default
     check_tensor("default", default, (features, -1, d), FLOATS, staging.device)
     if features and not default.shape[1]:
         raise ValueError("default has no rows; a feature has one or more")
@@ -91,7 +91,7 @@ def check_dtype(dtype: torch.dtype) -> None:
 
 def check_staging(staging: torch.Tensor, wire: WireFormat) -> None:
     """Raise ValueError unless the rows are long enough, and long enough by whole floats, for this format."""
-    check_tensor("staging", staging, (-1, -1), (torch.uint8,), staging.device)
+    check_tensor("staging", staging, (-1, -1), (torch.uint8,), None)
     if staging.shape[1] < wire.min_row_bytes:
         raise ValueError(f"staging has rows of {staging.shape[1]} bytes; this format has {wire.min_row_bytes} or more")
     if staging.shape[1] % 4:

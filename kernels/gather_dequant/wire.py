@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from kernels.checks import check_choice, check_integer
+
 NUM_BITS = {"fp16": 16, "int8": 8, "int4": 4, "fp8": 8}
 
 
@@ -20,13 +22,15 @@ class WireFormat:
     centre: float = 0.0  # what an integer is counted from: 127.5 if 0 and 255 are the ends of a symmetric range
 
     def __post_init__(self) -> None:
-        if self.dtype not in NUM_BITS:
-            raise ValueError(f"dtype is {self.dtype!r}; allowed are {', '.join(NUM_BITS)}")
-        if self.width < 1 or self.values_at < 0:
-            raise ValueError(f"width is {self.width}, values_at {self.values_at}; allowed are 1 and 0 or more")
+        check_choice("dtype", self.dtype, list(NUM_BITS))
+        check_integer("width", self.width, 1)
+        check_integer("values_at", self.values_at, 0)
         for name in ("values_at", "scale_at", "offset_at"):
             at, unit = getattr(self, name), (2 if self.dtype == "fp16" else 1) if name == "values_at" else 4
-            if at is not None and (at < 0 or at % unit):
+            if at is None:
+                continue
+            check_integer(name, at, 0)
+            if at % unit:
                 raise ValueError(f"{name} is {at}; allowed are multiples of {unit}")
 
     @property

@@ -37,8 +37,8 @@ class PackedLinears:
         """Of `weights` [H_g, K_g] and `biases` [H_g] (None: zeros), all of one dtype and device.
 
         `activations`: one for all or one each, of none, relu, silu, hardswish. Gradients flow back to what is packed.
-        Strides are free: packing copies.
-        Raises ValueError on lengths, shapes, dtypes, devices or words that do not fit.
+        Strides are free: packing copies. `tile`: 32, 64 or 128 outputs to one program; by their padding unless given.
+        Raises ValueError on lengths, shapes, dtypes, devices, words or a tile that do not fit.
         """
         if not weights:
             raise ValueError("weights is empty; at least one group is needed")
@@ -47,18 +47,20 @@ class PackedLinears:
         if not len(weights) == len(biases) == len(activations):
             counts = f"{len(weights)} weights, {len(biases)} biases, {len(activations)} activations"
             raise ValueError(f"{counts}; expected as many of each")
+        if tile is not None:
+            check_choice("tile", tile, sorted(TILES))
         first = weights[0]
         filled: list[torch.Tensor] = []
         for g, (weight, bias, activation) in enumerate(zip(weights, biases, activations, strict=True)):
-            dtypes = FLOATS if g == 0 else (first.dtype,)
-            check_tensor(f"weights[{g}]", weight, (-1, -1), dtypes, first.device, strided=True)
+            dtypes, device = (FLOATS, None) if g == 0 else ((first.dtype,), first.device)
+            check_tensor(f"weights[{g}]", weight, (-1, -1), dtypes, device, strided=True)
             if 0 in weight.shape:
                 raise ValueError(f"weights[{g}] is {list(weight.shape)}; expected no empty dimension")
             filled.append(weight.new_zeros(weight.shape[0]) if bias is None else bias)
             check_tensor(f"biases[{g}]", filled[g], weight.shape[:1], (first.dtype,), first.device, strided=True)
             check_choice(f"activations[{g}]", activation, ACTIVATIONS)
         widths_in, widths_out = tuple(w.shape[1] for w in weights), tuple(w.shape[0] for w in weights)
-        tile = tile or tile_for(widths_out)
+        tile = tile_for(widths_out) if tile is None else tile
         return cls(
             weight=torch.cat([F.pad(w, (0, padded(k) - k)).flatten() for w, k in zip(weights, widths_in, strict=True)]),
             bias=torch.cat(filled),

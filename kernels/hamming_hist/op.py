@@ -3,7 +3,7 @@
 import torch
 
 from kernels.backend import use_triton
-from kernels.checks import check_tensor
+from kernels.checks import check_integer, check_tensor
 from kernels.hamming_hist import reference
 
 MAX_BINS = 16  # more of them spill: 32 at 128 bits, 64 at any
@@ -22,8 +22,7 @@ def hamming_hist(
     Raises ValueError on a shape, dtype or device that does not fit; no value is read.
     """
     check_signatures(a, b, cand_to_user, kv_offsets)
-    if not 1 <= bins <= MAX_BINS:
-        raise ValueError(f"bins is {bins}; allowed are 1 to {MAX_BINS}")
+    check_integer("bins", bins, 1, MAX_BINS)
     if use_triton(a, b):
         from kernels.hamming_hist.kernel import hamming_hist_triton
 
@@ -33,7 +32,7 @@ def hamming_hist(
 
 def check_signatures(a: torch.Tensor, b: torch.Tensor, cand_to_user: torch.Tensor, kv_offsets: torch.Tensor) -> None:
     """What every op over signatures of candidates and histories asks; raises ValueError."""
-    check_tensor("a", a, (-1, -1), (torch.int32,), a.device)
+    check_tensor("a", a, (-1, -1), (torch.int32,), None)
     n, words = a.shape
     check_tensor("b", b, (-1, words), (torch.int32,), a.device)
     check_tensor("cand_to_user", cand_to_user, (n,), (torch.int32,), a.device)

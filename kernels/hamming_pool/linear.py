@@ -15,7 +15,7 @@ def history_moments(b: torch.Tensor, v: torch.Tensor, kv_offsets: torch.Tensor) 
     work: it depends on no candidate, so it may be done while retrieval runs. Reads the offsets on the host if B > 1.
     Raises ValueError on a shape, dtype or device that does not fit.
     """
-    check_tensor("b", b, (-1, -1), (torch.int32,), b.device)
+    check_tensor("b", b, (-1, -1), (torch.int32,), None)
     check_tensor("v", v, (b.shape[0], -1), FLOATS, b.device)
     check_tensor("kv_offsets", kv_offsets, (-1,), (torch.int32,), b.device)
     if kv_offsets.shape[0] < 2:
@@ -45,7 +45,7 @@ def hamming_pool_linear(
     int32 non-decreasing -> [N, D]. N x bits x D multiply-adds instead of N x L x (bits + D). Reads where
     the users' candidates begin on the host if B > 1. Raises ValueError on a shape, dtype or device that does not fit.
     """
-    check_tensor("a", a, (-1, -1), (torch.int32,), a.device)
+    check_tensor("a", a, (-1, -1), (torch.int32,), None)
     bits = a.shape[1] * WORD_BITS
     check_tensor("moments", moments, (-1, bits, -1), FLOATS, a.device)
     check_tensor("sums", sums, (moments.shape[0], moments.shape[2]), (moments.dtype,), a.device)

@@ -3,6 +3,7 @@
 import torch
 
 from kernels.backend import use_triton
+from kernels.checks import check_integer
 from kernels.hamming_hist.op import check_signatures
 from kernels.hamming_topk import reference
 
@@ -20,8 +21,7 @@ def hamming_topk(
     sorted and no distance is stored. Raises ValueError on a shape, dtype or device that does not fit; no value is read.
     """
     check_signatures(a, b, cand_to_user, kv_offsets)
-    if k < 1:
-        raise ValueError(f"k is {k}; allowed is 1 or more")
+    check_integer("k", k, 1)
     if use_triton(a, b):
         from kernels.hamming_topk.kernel import hamming_topk_triton
 

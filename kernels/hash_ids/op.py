@@ -18,7 +18,7 @@ def hash_ids(ids: torch.Tensor, id_offsets: torch.Tensor, sizes: torch.Tensor, s
     that features which share a table collide differently -> [T] int32. Same bits on every device.
     Raises ValueError on a shape, dtype or device that does not fit; no value is read.
     """
-    check_tensor("ids", ids, (-1,), (torch.int64,), ids.device)
+    check_tensor("ids", ids, (-1,), (torch.int64,), None)
     check_tensor("sizes", sizes, (-1,), (torch.int64,), ids.device)
     features = sizes.shape[0]
     check_tensor("id_offsets", id_offsets, (features + 1,), (torch.int32,), ids.device)

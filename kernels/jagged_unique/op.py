@@ -3,7 +3,7 @@
 import torch
 
 from kernels.backend import use_triton
-from kernels.checks import check_tensor
+from kernels.checks import check_integer, check_tensor
 from kernels.jagged_unique import reference
 
 MAX_KEYS = 1 << 29  # places are int32 and the table has up to four times as many, and some to spare
@@ -23,13 +23,12 @@ def jagged_unique(
     waits for the size of its result; here no shape depends on a value, so it can be captured in a CUDA graph.
     Raises ValueError on a shape, dtype or device that does not fit; no value is read on the host.
     """
-    check_tensor("keys", keys, (-1,), (torch.int64,), keys.device)
+    check_tensor("keys", keys, (-1,), (torch.int64,), None)
     n = keys.shape[0]
     if n > MAX_KEYS:
         raise ValueError(f"keys are {n}; allowed are {MAX_KEYS}")
     capacity = n if capacity is None else capacity
-    if capacity < 0:
-        raise ValueError(f"capacity is {capacity}; allowed is 0 or more")
+    check_integer("capacity", capacity, 0)
     if use_triton(keys):
         from kernels.jagged_unique.kernel import jagged_unique_triton
 

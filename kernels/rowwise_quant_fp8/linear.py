@@ -30,7 +30,7 @@ class Fp8Weight:
     @classmethod
     def prepare(cls, weight: torch.Tensor, recipe: str = "rowwise") -> "Fp8Weight":
         """Once, when weights are loaded, of any strides. Raises ValueError on a dtype or a recipe that is not known."""
-        check_tensor("weight", weight, (-1, -1), FLOATS, weight.device, strided=True)
+        check_tensor("weight", weight, (-1, -1), FLOATS, None, strided=True)
         check_choice("recipe", recipe, RECIPES)
         h, k = weight.shape
         filled = F.pad(weight.detach(), (0, -k % MULTIPLE, 0, -h % MULTIPLE)).contiguous()

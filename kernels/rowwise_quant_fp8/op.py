@@ -3,7 +3,7 @@
 import torch
 
 from kernels.backend import use_triton
-from kernels.checks import FLOATS, check_choice, check_tensor
+from kernels.checks import FLOATS, check_choice, check_integer, check_tensor
 from kernels.rowwise_quant_fp8 import reference
 from kernels.rowwise_quant_fp8.config import MAX_WIDTH
 
@@ -22,10 +22,10 @@ def rowwise_quant_fp8(
     infinity is zeros with a scale of NaN: what is made of it is NaN, and no other row's concern.
     Raises ValueError on a shape, dtype, width or `pre` that does not fit.
     """
-    check_tensor("x", x, (-1, -1), FLOATS, x.device)
+    check_tensor("x", x, (-1, -1), FLOATS, None)
     check_choice("pre", pre, reference.PRES)
-    if width is not None and width < x.shape[1]:
-        raise ValueError(f"width is {width}; at least the {x.shape[1]} columns of x are needed")
+    if width is not None:
+        check_integer("width", width, x.shape[1])
     if 0 < (width or x.shape[1]) <= MAX_WIDTH and use_triton(x):
         from kernels.rowwise_quant_fp8.kernel import rowwise_quant_fp8_triton
 

@@ -19,7 +19,7 @@ def bucket_means(b: torch.Tensor, v: torch.Tensor, kv_offsets: torch.Tensor, gro
     while retrieval runs. A GPU adds in any order: the last bit may differ from run to run.
     Raises ValueError on a shape, dtype, device or `group_bits` that does not fit; no value is read.
     """
-    check_tensor("b", b, (-1, -1), (torch.int32,), b.device)
+    check_tensor("b", b, (-1, -1), (torch.int32,), None)
     check_tensor("v", v, (b.shape[0], -1), FLOATS, b.device)
     check_tensor("kv_offsets", kv_offsets, (-1,), (torch.int32,), b.device)
     if not kv_offsets.shape[0]:
@@ -37,7 +37,7 @@ def sdim_pool(a: torch.Tensor, means: torch.Tensor, cand_to_user: torch.Tensor) 
     (arXiv 2205.10249), whose expectation is attention with the weight `(1 - angle / pi) ** group_bits`.
     Raises ValueError on a shape, dtype or device that does not fit; no value is read.
     """
-    check_tensor("a", a, (-1, -1), (torch.int32,), a.device)
+    check_tensor("a", a, (-1, -1), (torch.int32,), None)
     check_tensor("means", means, (-1, -1, -1, -1), FLOATS, a.device)
     check_tensor("cand_to_user", cand_to_user, (a.shape[0],), (torch.int32,), a.device)
     num_users, groups, patterns, _ = means.shape
@@ -52,5 +52,5 @@ def sdim_pool(a: torch.Tensor, means: torch.Tensor, cand_to_user: torch.Tensor) 
 def check_group_bits(group_bits: int, bits: int) -> None:
     """Raise ValueError unless signatures of so many bits fall into groups of `group_bits`."""
     allowed = [size for size in range(1, MAX_GROUP_BITS + 1) if bits and bits % size == 0]
-    if group_bits not in allowed:
+    if not isinstance(group_bits, int) or group_bits not in allowed:
         raise ValueError(f"group_bits is {group_bits}; allowed are {', '.join(map(str, allowed)) or 'none'}")

@@ -16,7 +16,7 @@ def simhash_pack(x: torch.Tensor, proj: torch.Tensor) -> torch.Tensor:
     product within rounding of zero may fall on either side, so all signatures of a release come from one dtype.
     Source: Charikar's SimHash, as in ETA and AIF. Raises ValueError on a shape, dtype or device that does not fit.
     """
-    check_tensor("x", x, (-1, -1), FLOATS, x.device)
+    check_tensor("x", x, (-1, -1), FLOATS, None)
     check_tensor("proj", proj, (-1, x.shape[1]), (x.dtype,), x.device)
     if proj.shape[0] % WORD_BITS or not proj.shape[0]:
         raise ValueError(f"proj has {proj.shape[0]} rows; allowed are multiples of {WORD_BITS}")

@@ -3,7 +3,7 @@
 import torch
 
 from kernels.backend import use_triton
-from kernels.checks import FLOATS, check_choice, check_tensor
+from kernels.checks import FLOATS, check_choice, check_integer, check_tensor
 from kernels.target_attention import reference
 from kernels.target_attention.dispatch import Call, Form, form_for
 from kernels.target_attention.varlen import has_varlen, varlen_attention
@@ -45,7 +45,7 @@ def target_attention(
     its request; where no key counts, a candidate whose `q` holds NaN may be zeros or NaN.
     Raises ValueError on a shape, dtype, device or mode that does not fit; the values of offsets are not checked.
     """
-    _check(q, k, v, user_offsets, kv_offsets, kv_mask, self_kv, mode, divisor)
+    _check(q, k, v, user_offsets, kv_offsets, kv_mask, self_kv, mode, divisor, max_candidates)
     b = user_offsets.shape[0] - 1
     too_wide = max(q.shape[2], v.shape[2]) * q.element_size() > MAX_HEAD_BYTES
     if too_wide or not use_triton(q, k, v, *(self_kv or ())):
@@ -77,9 +77,12 @@ def _check(
     self_kv: tuple[torch.Tensor, torch.Tensor] | None,
     mode: str,
     divisor: float,
+    max_candidates: int | None,
 ) -> None:
-    check_tensor("q", q, (-1, -1, -1), FLOATS, q.device)
+    check_tensor("q", q, (-1, -1, -1), FLOATS, None)
     n, h, e = q.shape
+    if e == 0:
+        raise ValueError(f"q is {list(q.shape)}; a head has one column or more")
     check_tensor("k", k, (-1, h, e), (q.dtype,), q.device)
     keys = k.shape[0]
     check_tensor("v", v, (keys, h, -1), (q.dtype,), q.device)
@@ -97,8 +100,12 @@ def _check(
     if kv_mask is not None:
         check_tensor("kv_mask", kv_mask, (keys,), (torch.bool,), q.device)
     if self_kv is not None:
+        if not isinstance(self_kv, tuple | list) or len(self_kv) != 2:
+            raise TypeError("self_kv is no pair; expected are two tensors, keys and values")
         check_tensor("self_kv[0]", self_kv[0], (n, h, e), (q.dtype,), q.device)
         check_tensor("self_kv[1]", self_kv[1], (n, h, ev), (q.dtype,), q.device)
     check_choice("mode", mode, reference.MODES)
     if mode == "softmax" and divisor != 1.0:
         raise ValueError(f"divisor is {divisor}; softmax weights add up to 1, only silu takes one")
+    if max_candidates is not None:
+        check_integer("max_candidates", max_candidates, -(-n // b) if b else 0)  # one request has the mean or more

@@ -11,6 +11,7 @@ import torch
 
 from kernels.backend import Backend
 from kernels.broadcast_lce.op import broadcast_lce
+from kernels.broadcast_lce.weights import prepare_lce_weights
 from kernels.broadcast_linear.epilogue import Cross, Normed
 from kernels.broadcast_linear.op import broadcast_linear, broadcast_linear_fp8
 from kernels.checks import check_tensor, contiguous_rows
@@ -35,6 +36,7 @@ from kernels.target_attention.op import target_attention
 
 KERNELS = Path(__file__).parents[3] / "kernels"
 N, B, K, H = 6, 2, 16, 16  # candidates, requests, widths
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 LAYOUT = pack_tuples(np.array([2, 1]), np.array([5, 6, 5]))[1]
 PACKED = PackedLinears.pack([torch.randn(16, 8), torch.randn(32, 8)])
 WIRE = WireFormat("fp16", 8, 0)
@@ -97,7 +99,7 @@ CALLS: dict[str, tuple[Given, Callable[[Given], object]]] = {
         {"staging": ROWS["staging"], "slot": INDEX, "bag_offsets": OFFSETS, "default": floats(8)},
         lambda t: gather_dequant_pool(**t, wire=WIRE),
     ),
-    "grouped_linear": ({"x": floats(N, 16)}, lambda t: grouped_linear(t["x"], PACKED.to(t["x"].device))),
+    "grouped_linear": ({"x": floats(N, 16)}, lambda t: grouped_linear(t["x"], PACKED.to(DEVICE))),
     "hamming_hist": (SIGNED, lambda t: hamming_hist(**t, bins=4)),
     "hamming_pool": ({**SIGNED, "v": floats(N, K), "weight": floats(65).abs()}, lambda t: hamming_pool(**t)),
     "hamming_pool moments": (
@@ -118,7 +120,7 @@ CALLS: dict[str, tuple[Given, Callable[[Given], object]]] = {
     "rowwise_quant_fp8": ({"x": floats(N, K)}, lambda t: rowwise_quant_fp8(**t)),
     "rowwise_quant_fp8 linear": (
         {"x": floats(N, K), "bias": floats(H)},
-        lambda t: fp8_linear(t["x"], Fp8Weight.prepare(floats(H, K).to(t["x"].device)), t["bias"]),
+        lambda t: fp8_linear(t["x"], Fp8Weight.prepare(floats(H, K).to(DEVICE)), t["bias"]),
     ),
     "sdim_pool": (
         {"a": WORDS, "means": floats(B, 16, 16, K), "cand_to_user": INDEX}, lambda t: sdim_pool(**t),
@@ -178,6 +180,37 @@ def test_another_number_of_dimensions_is_refused_by_name(name: str, backend: Bac
         for other in (tensor.flatten()[0], tensor[None, None]):
             with pytest.raises(ValueError, match=f"^{re.escape(key)} is \\[.*\\]; expected \\["):
                 call({**given, key: other})
+
+
+@pytest.mark.parametrize("backend", ["reference", "triton"], indirect=True)
+@pytest.mark.parametrize("name", CALLS)
+def test_what_is_no_tensor_is_refused_by_name(name: str, backend: Backend, device: torch.device) -> None:
+    given, call = CALLS[name]
+    given = {key: tensor.to(device) for key, tensor in given.items()}
+    others = {"a list": [1.0], "a float": 1.0, "a numpy.ndarray": np.zeros((2, 2), np.float32)}
+    for key in given:
+        for kind, other in others.items():
+            with pytest.raises(TypeError, match=f"^{re.escape(key)} is {kind}; a torch.Tensor is expected$"):
+                call({**given, key: other})
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_none_is_refused_by_name(name: str) -> None:
+    given, call = CALLS[name]
+    first = next(iter(given))  # the others may be left out here and there
+    with pytest.raises(TypeError, match=f"^{first} is None; a torch.Tensor is expected$"):
+        call({**given, first: None})
+
+
+def test_weights_that_are_no_tensors_are_refused_by_name() -> None:
+    for make, name in (
+        (lambda: PackedLinears.pack([[1.0]]), "weights[0]"),  # type: ignore[list-item]
+        (lambda: PackedLinears.pack([floats(2, 2)], [[1.0]]), "biases[0]"),  # type: ignore[list-item]
+        (lambda: Fp8Weight.prepare([1.0]), "weight"),  # type: ignore[arg-type]
+        (lambda: prepare_lce_weights([1.0], 0), "weight"),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(TypeError, match=f"^{re.escape(name)} is a list; a torch.Tensor is expected$"):
+            make()
 
 
 # The tensor that has a row, or an end, for each request, and as much of it as is left without any.

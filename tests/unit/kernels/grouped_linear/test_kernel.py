@@ -9,7 +9,7 @@ from kernels.grouped_linear.packed import TILES, PackedLinears, tile_for
 from tests.unit.kernels.close import TOLERANCE, assert_close
 from tests.unit.kernels.grouped_linear.groups import Groups
 
-TINY = Config(16, 16, 16, 4, 2)
+TINY = Config(16, 32, 16, 4, 2)
 SHAPES = [
     [(1, 1)],
     [(24, 40), (7, 3), (33, 16)],
@@ -27,7 +27,7 @@ def test_it_is_the_groups_one_after_the_other(
 ) -> None:
     groups = Groups(shapes, dtype, device)
     x = groups.rows(n)
-    assert_close(grouped_linear_triton(x, groups.packed(tile=16), TINY), groups.exact(x))
+    assert_close(grouped_linear_triton(x, groups.packed(tile=32), TINY), groups.exact(x))
 
 
 @pytest.mark.parametrize("shapes", [[(24, 40), (40, 24)], [(64, 128), (32, 100)], [(8, 70), (100, 64)]], ids=str)
@@ -43,12 +43,12 @@ def test_programs_that_take_several_tiles_write_all_of_them(
     monkeypatch.setattr("kernels.grouped_linear.kernel.PROGRAMS", 3)
     groups = Groups([(24, 40), (7, 3)], torch.float32, device)
     x = groups.rows(50)
-    assert_close(grouped_linear_triton(x, groups.packed(tile=16), TINY), groups.exact(x))
+    assert_close(grouped_linear_triton(x, groups.packed(tile=32), TINY), groups.exact(x))
 
 
 def test_a_group_does_not_see_the_others(device: torch.device) -> None:
     groups = Groups([(24, 40), (7, 3), (33, 16)], torch.float32, device)
-    x, packed = groups.rows(20), groups.packed(tile=16)
+    x, packed = groups.rows(20), groups.packed(tile=32)
     whole = grouped_linear_triton(x, packed, TINY)
     changed = x.clone()
     changed[:, 24:31] = float("nan")  # the second group's
@@ -60,7 +60,7 @@ def test_a_group_does_not_see_the_others(device: torch.device) -> None:
 
 def test_a_row_does_not_see_the_others(device: torch.device) -> None:
     groups = Groups([(24, 40), (7, 3)], torch.float32, device)
-    x, packed = groups.rows(33), groups.packed(tile=16)
+    x, packed = groups.rows(33), groups.packed(tile=32)
     some = grouped_linear_triton(x[::2].contiguous(), packed, TINY)
     torch.testing.assert_close(some, grouped_linear_triton(x, packed, TINY)[::2], rtol=0, atol=0)
 
@@ -69,7 +69,7 @@ def test_rows_with_something_between_them_are_read_as_they_are(device: torch.dev
     groups = Groups([(24, 40), (7, 3)], torch.float32, device)
     wide = groups.normal(9, 40)
     x = wide[:, 5:36]
-    assert_close(grouped_linear_triton(x, groups.packed(tile=16), TINY), groups.exact(x))
+    assert_close(grouped_linear_triton(x, groups.packed(tile=32), TINY), groups.exact(x))
 
 
 def test_no_rows_give_no_rows(device: torch.device) -> None:

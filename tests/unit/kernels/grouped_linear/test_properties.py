@@ -11,7 +11,7 @@ from kernels.grouped_linear.kernel import Config, grouped_linear_triton
 from tests.unit.kernels.close import assert_close
 from tests.unit.kernels.grouped_linear.groups import Groups
 
-TINY = Config(16, 16, 16, 4, 2)
+TINY = Config(16, 32, 16, 4, 2)
 WIDTH = st.integers(1, 36)
 
 
@@ -20,7 +20,7 @@ WIDTH = st.integers(1, 36)
 def test_any_groups(shapes: list[tuple[int, int]], n: int, seed: int) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     groups = Groups(shapes, torch.float32, device, seed)
-    x, packed = groups.rows(n), groups.packed(tile=16)
+    x, packed = groups.rows(n), groups.packed(tile=32)
     out = grouped_linear_triton(x, packed, TINY)
     assert_close(out, groups.exact(x))
     cut = n // 3

@@ -32,14 +32,14 @@ def test_gradients_reach_rows_weights_and_biases() -> None:
 
 
 def test_packing_keeps_the_weights_and_starts_with_the_deepest_group() -> None:
-    groups = Groups([(7, 3), (33, 20), (16, 16)], torch.float32, CPU)
-    packed = groups.packed(tile=16)
+    groups = Groups([(7, 3), (33, 40), (16, 16)], torch.float32, CPU)
+    packed = groups.packed(tile=32)
     assert all(torch.equal(a, b) for a, b in zip(packed.weights(), groups.weights, strict=True))
     assert packed.table.tolist() == [
         # columns of x from, K, weights from, a row, outputs from, outputs, activation
-        [7, 33, 48, 48, 3, 16, 1, 0],
-        [7, 33, 48 + 16 * 48, 48, 19, 4, 1, 0],
-        [40, 16, 48 + 20 * 48, 16, 23, 16, 2, 0],
+        [7, 33, 48, 48, 3, 32, 1, 0],
+        [7, 33, 48 + 32 * 48, 48, 35, 8, 1, 0],
+        [40, 16, 48 + 40 * 48, 16, 43, 16, 2, 0],
         [0, 7, 0, 16, 0, 3, 0, 0],
     ]
 
