@@ -37,13 +37,13 @@ def gather_dequant_pool(
     hit = slot >= 0
     seen = F.pad(hit.cumsum(0), (1, 0))
     counts = (seen[bag_offsets[1:].long()] - seen[bag_offsets[:-1].long()])[:, None]  # [M, 1]
-    row = slot.clamp(min=0)
+    row = slot
     if staging.shape[0] > slot.shape[0]:  # more rows than anybody asks for: only those are decoded
-        staging, row = staging.index_select(0, row), torch.arange(slot.shape[0], dtype=slot.dtype, device=slot.device)
-    table = decode(staging, wire) if staging.shape[0] else default[None].float()
-    sums = F.embedding_bag(
-        row, table, bag_offsets, mode="sum", per_sample_weights=hit.float(), include_last_offset=True
-    )
+        staging = staging.index_select(0, slot.clamp(min=0))
+        row = torch.arange(slot.shape[0], dtype=slot.dtype, device=slot.device)
+    table = F.pad(decode(staging, wire), (0, 0, 0, 1))  # a row of zeros for misses: zero times NaN would be NaN
+    row = torch.where(hit, row, staging.shape[0])
+    sums = F.embedding_bag(row, table, bag_offsets, mode="sum", include_last_offset=True)
     pooled = sums / counts.clamp(min=1) if mode == "mean" else sums
     return torch.where(counts > 0, pooled, default.float()).to(dtype), counts[:, 0] > 0
 
