@@ -66,7 +66,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="embedding tables while training (default plain)",
     )
     # OpenMP threads wait for each other at every step: beside other work, two are slower than one.
-    parser.add_argument("--threads", type=at_least_one, default=1, help="CPU threads (default 1; more for idle cores)")
+    parser.add_argument(
+        "--threads",
+        type=at_least_one,
+        default=1,
+        help="CPU threads (default 1; others add in another order and train other weights)",
+    )
     parser.add_argument("--publish", action="store_true", help="put it into use (needs Redis; Kafka for the log)")
     parser.add_argument(
         "--if-absent",
