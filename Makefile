@@ -67,8 +67,10 @@ bench: $(STAMP) ## the figures of docs/figures.md, measured on this machine (hal
 	$(BIN)/python -m benchmarks agent-throughput
 	$(BIN)/python -m benchmarks kills
 
+KERNEL_FIGURES := benchmarks/kernels/results
+
 bench-kernels: $(STAMP) ## every op beside its baselines on this machine's CPU, and docs/kernels/figures.md
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.kernels cpu  # one thread: two on a shared machine wait for each other
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.kernels cpu --out $(KERNEL_FIGURES)  # one thread: two on a shared machine wait for each other
 	$(BIN)/python -m benchmarks.kernels report
 
 # On a machine with a GPU and no more than torch, Triton, numpy and pytest: GPU_PYTHON=python3 make test-gpu
@@ -79,7 +81,7 @@ test-gpu: ## the tests of kernels and forward pass on a real GPU; says so where 
 	$(GPU_PYTHON) -m pytest -c tests/gpu/pytest.ini --rootdir=.
 
 bench-gpu: ## the kernels' figures on a real GPU, in under ten minutes; says so where there is none
-	PYTHON=$(GPU_PYTHON) benchmarks/kernels/gpu.sh
+	PYTHON=$(GPU_PYTHON) benchmarks/kernels/gpu.sh $(KERNEL_FIGURES)
 
 format: $(STAMP) ## format the code and sort its imports
 	$(BIN)/ruff check --fix .

@@ -53,10 +53,7 @@ def run_gate(out: Path, machine: Machine, seconds: float, command: tuple[str, ..
     out.mkdir(parents=True, exist_ok=True)
     log = gate_log(out, machine)
     with log.open("w") as file:
-        print(
-            f"{machine.machine}, torch {machine.torch}, Triton {machine.triton}, sources {machine.sources}",
-            file=file, flush=True,
-        )  # fmt: skip
+        print(f"{machine.machine}, {machine.code}", file=file, flush=True)
         try:
             subprocess.run(command, cwd=ROOT, stdout=file, stderr=file, timeout=min(seconds, LIMIT_S), check=False)
         except subprocess.TimeoutExpired:

@@ -2,7 +2,7 @@
 # Everything that needs a GPU, in under ten minutes: `benchmarks/kernels/gpu.sh [OUT]`, from the root of the repository.
 #
 # Asks for python3 with torch, Triton, numpy and pytest, and for nothing else: no network, no other package. What is
-# done is kept in OUT (default: benchmarks/kernels/results) as it is done; run it again on the same day and it goes on
+# done is kept in OUT (default: var/bench/kernels) as it is done; run it again on the same day and it goes on
 # where it was. Of another day, machine, version or source all is measured anew, and but for the day the gate is, too.
 #   1. gate: every op and the forward pass against their definitions, on the GPU (`make test-gpu`)
 #   2. the benchmark grid, the ranker's forward pass first; all beside torch.compile last, for compiling takes longest.
@@ -10,10 +10,11 @@
 #   3. OUT/summary.txt: the gate, how far the grid came, and the goals with what was measured of each
 # Ends within BUDGET_S seconds (default 590): the gate, each case and the summary are held to what is left of it.
 # Status: 0 all is measured and right; 1 all is measured but what failed; 2 there is no GPU, or no PyTorch; 4 time is up: run it again.
-# Afterwards, with the CSV files in benchmarks/kernels/results: `python -m benchmarks.kernels report`.
+# Afterwards, where the repository and its tools are: `python -m benchmarks.kernels report --from OUT` for its tables,
+# or with OUT/gpu.csv in benchmarks/kernels/results, which is what `make bench-gpu` has as OUT, `... report` for the pages.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
-OUT=${1:-benchmarks/kernels/results}
+OUT=${1:-var/bench/kernels}
 PYTHON=${PYTHON:-python3}
 SUMMARY_S=20 # for the summary, and for what is killed to end
 LAST_S=30    # for the case that has begun when no other may

@@ -1,4 +1,4 @@
-"""All cases of all ops, in the order in which they are measured. An op is named as its folder in kernels/."""
+"""All cases of all ops, in the order in which they are measured. An op is named as its table is headed."""
 
 import importlib
 from collections.abc import Callable, Iterator
@@ -10,7 +10,10 @@ import torch
 from benchmarks.kernels.case import Case
 
 # What the ranker's forward pass spends its time in comes first: a run that is cut short has measured that.
-FIRST = ("ranker_forward", "served_forward", "broadcast_linear", "broadcast_lce", "target_attention", "fm_broadcast")
+FIRST = (
+    "ranker_forward", "served_forward", "broadcast_linear", "broadcast_lce", "target_attention", "fm_broadcast",
+    "fm_broadcast_both",
+)  # fmt: skip
 
 Cases = Callable[[torch.device], Iterator[Case]]
 

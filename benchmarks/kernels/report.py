@@ -1,60 +1,73 @@
-"""docs/kernels/figures.md and the findings in kernels/README.md, made of the CSV files alone."""
+"""docs/kernels/figures.md, the plot beside it and the findings in kernels/README.md, made of the CSV files alone."""
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from benchmarks.kernels.case import COMPILED, DECOMPOSED, EXPANDED, OURS, Case
 from benchmarks.kernels.findings import findings
-from benchmarks.kernels.registry import all_cases
-from benchmarks.kernels.results import FOLDER, Row, by_shape, read_rows
+from benchmarks.kernels.one_run import COMMANDS, NOT_MEASURED, cases_of, measured_on, note_commit, rows_of
+from benchmarks.kernels.plot import PLOT, draw
+from benchmarks.kernels.results import COMMITTED, Row, by_shape
+from benchmarks.kernels.sources import ROOT
 from inference.models.ranker_work import RankerWork
 from kernels.hopper import DATASHEET_FLOPS_PER_S
 from kernels.roofline import Work
 
-ROOT = Path(__file__).parents[2]
 README = ROOT / "kernels" / "README.md"
 FIGURES = ROOT / "docs" / "kernels" / "figures.md"
-NOT_MEASURED = "not measured"
-COMMANDS = {"cpu": "OMP_NUM_THREADS=1 python -m benchmarks.kernels cpu", "gpu": "benchmarks/kernels/gpu.sh"}
+HEADINGS = {"cpu": "On a CPU", "gpu": "On a GPU"}
+SECTION = "## {heading}\n\n<!-- table: {kind} -->\n<!-- end -->\n"
 FIRST = (EXPANDED, DECOMPOSED, COMPILED)
 FORWARD = "ranker_forward"
 KNOWN_PEAKS = ("NVIDIA H200", "NVIDIA H100 80GB HBM3")  # as PyTorch names them
 
 
-def write() -> None:
-    """Make both anew."""
-    for path in (README, FIGURES):
-        path.write_text(rendered(path.read_text()))
+def write(folder: Path = COMMITTED) -> list[Path]:
+    """Make the pages of a folder's CSV files anew and say which. What is not committed has its page beside it.
+
+    Raises NotOneRunError, and then nothing was written.
+    """
+    rows = {kind: rows_of(folder, kind, cases_of(kind)) for kind in COMMANDS}
+    for kind in COMMANDS:
+        note_commit(folder / f"{kind}.csv")
+    if folder == COMMITTED:
+        pages, plot = {path: path.read_text() for path in (README, FIGURES)}, PLOT
+    else:
+        sections = [SECTION.format(heading=HEADINGS[kind], kind=kind) for kind, found in rows.items() if found]
+        pages, plot = {folder / FIGURES.name: f"# Figures of {folder}\n\n" + "\n".join(sections)}, folder / PLOT.name
+    for path, text in pages.items():
+        path.write_text(rendered(text, folder))
+    return [*pages, plot] if draw(rows["cpu"], plot) else [*pages]
 
 
-def rendered(text: str) -> str:
+def rendered(text: str, folder: Path = COMMITTED) -> str:
     """`text` with all from `<!-- table: KIND -->` or `<!-- findings: KIND -->` to the next `<!-- end -->` made anew."""
     for kind in COMMANDS:
         for name, make in (("table", tables), ("findings", summed_up)):
             block = re.compile(rf"(<!-- {name}: {kind} -->\n).*?(<!-- end -->)", re.DOTALL)
             found = block.search(text)
             if found:
-                text = text[: found.start()] + f"{found[1]}\n{make(kind)}\n{found[2]}" + text[found.end() :]
+                text = text[: found.start()] + f"{found[1]}\n{make(kind, folder)}\n{found[2]}" + text[found.end() :]
     return text
 
 
-def summed_up(kind: str) -> str:
+def summed_up(kind: str, folder: Path = COMMITTED) -> str:
     """How many cases were measured, on what and by which command, and what they come to."""
-    rows, cases = read_rows(FOLDER / f"{kind}.csv"), _cases(kind)
+    cases = cases_of(kind)
+    rows = rows_of(folder, kind, cases)
     measured = {row.key[:3] for row in rows if row.provider == OURS}
     done = sum(case.key in measured for case in cases)
-    lines = [f"{done} of {len(cases)} cases, by `{COMMANDS[kind]}`: {_measured_on(rows)}.", ""]
+    lines = [f"{done} of {len(cases)} cases, by `{COMMANDS[kind]}`: {measured_on(rows)}.", ""]
     lines += [f"- {line}" for line in findings(rows)] if kind == "cpu" else []
     return "\n".join(lines).strip() + "\n"
 
 
-def tables(kind: str) -> str:
+def tables(kind: str, folder: Path = COMMITTED) -> str:
     """One table per op: milliseconds of ours, ours' share of the floor, and how many times longer the others take."""
-    rows, cases = read_rows(FOLDER / f"{kind}.csv"), _cases(kind)
-    parts = [f"`{COMMANDS[kind]}`, {_measured_on(rows)}.", ""]
+    cases = cases_of(kind)
+    rows = rows_of(folder, kind, cases)
+    parts = [f"{f'`{COMMANDS[kind]}`, ' if folder == COMMITTED else ''}{measured_on(rows)}.", ""]
     missing = []
     for op in dict.fromkeys(case.op for case in cases):
         of_op = [case for case in cases if case.op == op]
@@ -65,13 +78,9 @@ def tables(kind: str) -> str:
             parts += _mfu_table(of_op, rows) if op == FORWARD and kind == "gpu" else []
         if len(measured) < len(of_op):
             missing.append(f"- `{op}`: {len(of_op) - len(measured)} of {len(of_op)} cases")
-    if missing:
+    if missing and folder == COMMITTED:
         parts += [f"### {NOT_MEASURED.capitalize()}", "", f"For `{COMMANDS[kind]}` to do:", "", *missing, ""]
     return "\n".join(parts)
-
-
-def _cases(kind: str) -> list[Case]:
-    return list(all_cases(torch.device("cuda" if kind == "gpu" else "cpu")))
 
 
 def _op_table(op: str, measured: Sequence[tuple[Case, dict[str, Row]]]) -> list[str]:
@@ -112,14 +121,3 @@ def _ratio(name: str, case: Case, found: dict[str, Row]) -> str:
     if name not in case.providers:
         return "-"
     return f"{found[name].times_ours:.2f} times" if name in found else NOT_MEASURED
-
-
-def _measured_on(rows: Sequence[Row]) -> str:
-    facts = sorted({(row.machine, row.torch, row.triton, row.date, row.sources) for row in rows})
-    return (
-        "; ".join(
-            f"{machine}, torch {torch_version}, Triton {triton}, {date}{f', sources {sources}' if sources else ''}"
-            for machine, torch_version, triton, date, sources in facts
-        )
-        or NOT_MEASURED
-    )

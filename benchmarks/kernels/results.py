@@ -3,15 +3,16 @@
 import csv
 import platform
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
 
-from benchmarks.kernels.sources import sources_digest
+from benchmarks.kernels.sources import ROOT, sources_commit, sources_digest
 
-FOLDER = Path(__file__).parent / "results"
+COMMITTED = Path(__file__).parent / "results"  # the pages are made of it
+SCRATCH = ROOT / "var" / "bench" / "kernels"  # whoever tries something writes over nothing that is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,13 @@ class Machine:
     triton: str
     date: str
     sources: str = ""  # their digest; rows that do not say it are of others
+    commit: str = field(default="", compare=False)  # where to read them: the same sources may be of many
+
+    @property
+    def code(self) -> str:
+        """Versions, sources and commit, as a heading has them."""
+        sources = f"sources {self.sources or 'not recorded'} (commit {self.commit or 'not recorded'})"
+        return f"torch {self.torch}, Triton {self.triton}, {sources}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,7 @@ class Row:
     triton: str
     date: str
     sources: str = ""
+    commit: str = ""
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -52,10 +61,10 @@ class Row:
 
     @property
     def measured_on(self) -> Machine:
-        return Machine(self.machine, self.torch, self.triton, self.date, self.sources)
+        return Machine(self.machine, self.torch, self.triton, self.date, self.sources, self.commit)
 
 
-_NUMBERS = {field.name for field in fields(Row) if field.type is float}
+_NUMBERS = {one.name for one in fields(Row) if one.type is float}
 
 
 def this_machine(device: torch.device) -> Machine:
@@ -69,7 +78,8 @@ def this_machine(device: torch.device) -> Machine:
     name = (
         torch.cuda.get_device_name() if device.type == "cuda" else f"{_processor()}, {torch.get_num_threads()} threads"
     )
-    return Machine(name, torch.__version__, version, datetime.now(UTC).date().isoformat(), sources_digest())
+    today = datetime.now(UTC).date().isoformat()
+    return Machine(name, torch.__version__, version, today, sources_digest(), sources_commit())
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -86,7 +96,7 @@ def merge_rows(path: Path, rows: Iterable[Row]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".part")
     with unfinished.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
+        writer = csv.DictWriter(file, [one.name for one in fields(Row)], lineterminator="\n")
         writer.writeheader()
         writer.writerows(_record(merged[key]) for key in sorted(merged))
     unfinished.replace(path)  # whoever is stopped in between has the rows of before

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from benchmarks.kernels.case import OURS, Case
 from benchmarks.kernels.device_gate import Gate
 from benchmarks.kernels.failures import Failure
-from benchmarks.kernels.report import FORWARD, NOT_MEASURED, mfu
+from benchmarks.kernels.one_run import NOT_MEASURED
+from benchmarks.kernels.report import FORWARD, mfu
 from benchmarks.kernels.results import Machine, Row, by_shape
 
 GOAL_MFU = 0.45
@@ -19,8 +20,7 @@ def summary(
     gate: Gate | None, cases: Sequence[Case], rows: Sequence[Row], failures: Sequence[Failure], machine: Machine
 ) -> str:
     """The text. `gate`, `rows` and `failures` are those of `machine`; `cases` all that there are."""
-    versions = f"torch {machine.torch}, Triton {machine.triton}, sources {machine.sources or 'not known'}"
-    lines = [f"Kernels on {machine.machine}, {machine.date}, {versions}", ""]
+    lines = [f"Kernels on {machine.machine}, {machine.date}, {machine.code}", ""]
     lines += [f"gate: {_verdict(gate)}", *_progress(cases, rows, failures), "", "goals:"]
     lines += [f"- {line}" for line in _goals(cases, rows)]
     return "\n".join(lines) + "\n"

@@ -25,8 +25,16 @@ def cases(device: torch.device) -> Iterator[Case]:
     gpu = device.type == "cuda"
     for n, nc, nu, d, k, b in GPU_GRID if gpu else CPU_GRID:
         yield _case(n, nc, nu, d, k, b, torch.bfloat16 if gpu else torch.float32, gpu)
+
+
+def both_cases(device: torch.device) -> Iterator[Case]:
+    """All rows of the block, the request's as well."""
+    gpu = device.type == "cuda"
     for n, nc, nu, d, k, b in GPU_BOTH if gpu else CPU_BOTH:
         yield _both_case(n, nc, nu, d, k, b, torch.bfloat16 if gpu else torch.float32)
+
+
+CASES = {"fm_broadcast": cases, "fm_broadcast_both": both_cases}
 
 
 def _request_part(x_request, y_request):

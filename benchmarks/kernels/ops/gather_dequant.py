@@ -28,16 +28,22 @@ def cases(device: torch.device) -> Iterator[Case]:
                 for hit_rate in (1.0, 0.7, 0.0):
                     for skewed in (False, True):
                         yield _case(n, features, d, wire, hit_rate, skewed, torch.bfloat16)
-        for bags, mean, d in GPU_BAGS:
-            for wire in ("int8", "fp16"):
-                yield _pool_case(bags, mean, d, wire, torch.bfloat16)
         return
     for wire in NUM_BITS:
         yield _case(500, 1, 64, wire, 1.0, False, torch.float32)  # the candidates' rows of one request
     yield _case(500, 1, 64, "fp16", 0.7, False, torch.float32)
     yield _case(1000, 16, 64, "int8", 0.7, True, torch.float32)
-    for bags, mean, d in CPU_BAGS:
-        yield _pool_case(bags, mean, d, "int8", torch.float32)
+
+
+def pool_cases(device: torch.device) -> Iterator[Case]:
+    """Bags of rows, by dtype on the wire."""
+    gpu = device.type == "cuda"
+    for bags, mean, d in GPU_BAGS if gpu else CPU_BAGS:
+        for wire in ("int8", "fp16") if gpu else ("int8",):
+            yield _pool_case(bags, mean, d, wire, torch.bfloat16 if gpu else torch.float32)
+
+
+CASES = {"gather_dequant": cases, "gather_dequant_pool": pool_cases}
 
 
 def _case(n: int, features: int, d: int, name: str, hit_rate: float, skewed: bool, dtype: torch.dtype) -> Case:

@@ -19,8 +19,15 @@ def cases(device: torch.device) -> Iterator[Case]:
     """N candidates of one request, L behaviours of D values, signatures of so many bits."""
     for n, length, bits, d in grid(device):
         yield _pool(n, length, bits, d, f"N={n} L={length} bits={bits} D={d}", unit_dtype(device))
+
+
+def linear_cases(device: torch.device) -> Iterator[Case]:
+    """The same, pooled by a weight that falls evenly with the distance."""
     for n, length, bits, d in grid(device):
         yield _linear(n, length, bits, d, unit_dtype(device))
+
+
+CASES = {"hamming_pool": cases, "hamming_pool_linear": linear_cases}
 
 
 def _pool(n: int, length: int, bits: int, d: int, shape: str, dtype: torch.dtype) -> Case:

@@ -19,12 +19,19 @@ LINEAR_GRID = [(1000, 1024, 1024), (10_000, 1024, 1024), (10_000, 2048, 2048), (
 
 
 def cases(device: torch.device) -> Iterator[Case]:
-    """The grid for this kind of device; the product in fp8 is a GPU's alone."""
+    """The grid for this kind of device."""
     gpu = device.type == "cuda"
     for n, k, pre in GPU_GRID if gpu else CPU_GRID:
         yield _quantised(n, k, pre, torch.bfloat16 if gpu else torch.float32)
-    for n, k, h in LINEAR_GRID if gpu else []:
+
+
+def linear_cases(device: torch.device) -> Iterator[Case]:
+    """The product in fp8, which is a GPU's alone."""
+    for n, k, h in LINEAR_GRID if device.type == "cuda" else []:
         yield _multiplied(n, k, h)
+
+
+CASES = {"rowwise_quant_fp8": cases, "fp8_linear": linear_cases}
 
 
 def _quantised(n: int, k: int, pre: str, dtype: torch.dtype) -> Case:
