@@ -21,7 +21,7 @@ from kernels.checks import contiguous_rows
 @triton.jit
 def _activated(y, ACTIVATION: tl.constexpr):
     if ACTIVATION == "relu":
-        y = tl.maximum(y, 0.0)
+        y = tl.maximum(y, 0.0, propagate_nan=tl.PropagateNan.ALL)  # else NaN would be a zero like others
     elif ACTIVATION == "silu":
         y = y / (1.0 + tl.exp(-y))
     elif ACTIVATION == "hardswish":

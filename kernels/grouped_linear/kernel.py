@@ -76,7 +76,7 @@ def grouped_linear_fwd_kernel(
             acc = tl.dot(left, right, acc, input_precision=PRECISION)
         acc += tl.load(bias + out_at + cols, col_in, other=0.0).to(tl.float32)[None, :]
         if activation == 1:
-            acc = tl.maximum(acc, 0.0)
+            acc = tl.maximum(acc, 0.0, propagate_nan=tl.PropagateNan.ALL)  # else NaN would be a zero like others
         elif activation == 2:
             acc = acc / (1.0 + tl.exp(-acc))
         elif activation == 3:

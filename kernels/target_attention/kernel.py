@@ -67,7 +67,7 @@ def target_attention_fwd_kernel(
         if SILU:
             acc *= (own / (1.0 + tl.exp2(own * -LOG2_E)))[:, None]
         elif split == 0:
-            top, total = own * LOG2_E, total + 1.0
+            top, total = own * LOG2_E, total + 1.0 + (own - own)  # without a key more, NaN would not show
     for start in range(key_begin, key_end, KEYS):
         at_key = start + keys
         key_in = at_key < key_end

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 
 MODES = ("softmax", "silu")
+ONE_REGISTER = 64  # scores: as many float32 as the widest vector register of any CPU holds
 Pair = tuple[torch.Tensor, torch.Tensor]
 
 
@@ -25,8 +26,9 @@ def target_attention(
     b = user_offsets.shape[0] - 1
     if b == 0:
         return q.new_empty(0, q.shape[1], v.shape[2])
-    if kv_mask is not None:
-        k, v = _kept(k, kv_mask), _kept(v, kv_mask)
+    if kv_mask is not None:  # a weight of zero times NaN would be NaN, in the result and in every gradient
+        keep = kv_mask.view(-1, 1, 1)
+        k, v = torch.where(keep, k, 0.0), torch.where(keep, v, 0.0)
     if b == 1:
         mask = None if kv_mask is None else kv_mask.unsqueeze(0)
         pair = None if self_kv is None else (self_kv[0].unsqueeze(0), self_kv[1].unsqueeze(0))
@@ -63,11 +65,6 @@ def copied(
     mask = None if kv_mask is None else _by_request(kv_mask, b).index_select(0, request)
     pair = None if self_kv is None else (self_kv[0].unsqueeze(1), self_kv[1].unsqueeze(1))
     return _attend(q.unsqueeze(1), keys, values, mask, pair, mode, scale, divisor).squeeze(1)
-
-
-def _kept(tensor: torch.Tensor, kv_mask: torch.Tensor) -> torch.Tensor:
-    """Zeros where the mask is false: a weight of zero times NaN would be NaN, in the result and in every gradient."""
-    return torch.where(kv_mask.view(-1, 1, 1), tensor, 0.0)
 
 
 def _by_request(tensor: torch.Tensor, b: int) -> torch.Tensor:
@@ -125,8 +122,8 @@ def _attend(
     q_h, k_h, v_h = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
     keep = None if mask is None else mask.view(mask.shape[0], 1, 1, mask.shape[1])
     if mode == "softmax" and self_kv is None:
-        if keep is None and not q.is_cuda:
-            # Without any mask a CPU takes scores that are all NaN for no score, where a history is short: zeros.
+        if keep is None and not q.is_cuda and k.shape[1] < ONE_REGISTER:
+            # Without any mask PyTorch takes such a row of NaN for one without keys: zeros.
             keep = q.new_zeros(1, 1, 1, 1)
         # A mask of booleans, not of large negative numbers: a row without any key is zeros.
         return F.scaled_dot_product_attention(q_h, k_h, v_h, attn_mask=keep, scale=scale).transpose(1, 2)

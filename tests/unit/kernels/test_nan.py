@@ -5,7 +5,12 @@ import pytest
 import torch
 
 from kernels.backend import Backend
-from tests.unit.kernels.test_checks import CALLS, KERNELS, OFFSETS, B, N
+from kernels.broadcast_linear.op import broadcast_linear
+from kernels.broadcast_linear.reference import ACTIVATIONS
+from kernels.grouped_linear.op import grouped_linear
+from kernels.grouped_linear.packed import PackedLinears
+from tests.unit.kernels.maximum import like_a_gpu
+from tests.unit.kernels.test_checks import CALLS, KERNELS, LINEAR, OFFSETS, B, N
 
 # What the interpreter's own arithmetic says of it.
 pytestmark = pytest.mark.filterwarnings("ignore:(invalid value|All-NaN slice) encountered:RuntimeWarning")
@@ -47,6 +52,11 @@ BY_REQUEST = {
 # The rows that a NaN in gather_dequant spoils are tested beside its formats; these take no floats, or read none.
 ELSEWHERE = {"gather_dequant"}
 NO_FLOATS = {"compact_tuples", "hamming_hist", "hamming_topk", "hash_ids", "jagged_unique"}
+
+
+@pytest.fixture(autouse=True)
+def _as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    like_a_gpu(monkeypatch)
 
 
 def rows_of(tensor: torch.Tensor, by_request: bool) -> torch.Tensor:
@@ -97,3 +107,14 @@ def test_nan_stays_where_it_is(name: str, key: str, by_request: bool, backend: B
         if new.is_floating_point() and new.element_size() > 1:
             shown.append(all(row.isnan().any() for row in new[spoilt]))
     assert any(shown) or name == "simhash_pack"  # of which only signs are left
+
+
+@BOTH
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_no_activation_loses_it(activation: str, backend: Backend, device: torch.device) -> None:
+    given = {key: tensor.to(device) for key, tensor in LINEAR.items()}
+    given["x"][CANDIDATE] = float("nan")
+    packed = PackedLinears.pack([torch.ones(n, 8, device=device) for n in (8, 16)], activations=activation)
+    for out in (broadcast_linear(*given.values(), activation=activation), grouped_linear(given["x"], packed)):
+        assert torch.equal(out.isnan().all(1), rows_of(out, by_request=False))
+        assert torch.equal(out.isnan().any(1), rows_of(out, by_request=False))

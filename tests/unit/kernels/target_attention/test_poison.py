@@ -9,12 +9,18 @@ from kernels.backend import Backend
 from kernels.target_attention.op import target_attention
 from kernels.target_attention.reference import MODES
 from kernels.target_attention.reference import target_attention as definition
+from tests.unit.kernels.maximum import like_a_gpu
 from tests.unit.kernels.target_attention.attend import Given, given
 
 NAN, INF = float("nan"), float("inf")
 # What the interpreter's own arithmetic says of them.
 pytestmark = pytest.mark.filterwarnings("ignore:(invalid value|overflow|All-NaN slice) encountered:RuntimeWarning")
 BOTH = pytest.mark.parametrize("backend", ["reference", "triton"], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def _as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    like_a_gpu(monkeypatch)
 
 
 def drawn(
@@ -98,6 +104,22 @@ def test_a_query_of_nan_is_nan_and_no_other_is(
     after = run(x, mode)
     others = torch.arange(7, device=device) != 1
     assert not after[1].isfinite().any()
+    torch.testing.assert_close(after[others], before[others], rtol=0, atol=0)
+
+
+@BOTH
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("which", [0, 1], ids=["key", "value"])
+def test_nan_of_its_own_shows_without_a_history_too(
+    which: int, mode: str, backend: Backend, device: torch.device
+) -> None:
+    x = drawn([3, 4, 2], [0, 0, 9], torch.float32, device, own=True)
+    assert x.self_kv is not None
+    before = run(x, mode)
+    x.self_kv[which][1] = NAN
+    after = run(x, mode)
+    others = torch.arange(9, device=device) != 1
+    assert after[1].isnan().all()
     torch.testing.assert_close(after[others], before[others], rtol=0, atol=0)
 
 
