@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from kernels.broadcast_linear.epilogue import Normed
+from kernels.checks import FLOATS, check_integer, check_tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,17 @@ def fold_norm(
 ) -> NormedWeights:
     """Fold `gamma` and `beta` [K_r + K_c] and `bias` [H] into `weight` [H, K_r + K_c], once, when a model is loaded.
 
-    The first `num_request` = K_r columns read the request. `centred` False is an RMSNorm.
+    The first `num_request` = K_r columns read the request. `centred` False is an RMSNorm. Strides are free.
+    Raises ValueError on a shape, dtype or device that does not fit, and if there are fewer columns than that.
     """
+    check_tensor("weight", weight, (-1, -1), FLOATS, None, strided=True)
+    h, k = weight.shape
+    check_tensor("gamma", gamma, (k,), FLOATS, weight.device, strided=True)
+    if beta is not None:
+        check_tensor("beta", beta, (k,), FLOATS, weight.device, strided=True)
+    if bias is not None:
+        check_tensor("bias", bias, (h,), FLOATS, weight.device, strided=True)
+    check_integer("num_request", num_request, 0, k)
     wide = torch.promote_types(weight.dtype, torch.float32)
     folded = weight.to(wide) * gamma.to(wide)
     offset = torch.zeros(weight.shape[0], dtype=wide, device=weight.device)

@@ -88,3 +88,15 @@ def test_one_part_may_be_empty(k_request: int) -> None:
     whole = torch.cat([both[[0, 4]][index.long()][:, :k_request], mine], dim=1)
     expected = F.linear(F.layer_norm(whole, whole.shape[1:], gamma, beta, EPS), weight, bias)
     torch.testing.assert_close(out, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_what_does_not_fit_is_named() -> None:
+    _, _, weight, gamma, beta, bias, _ = parts([4, 5], 0.5, torch.float32, torch.device("cpu"))
+    with pytest.raises(TypeError, match="weight is a list; a torch.Tensor is expected"):
+        fold_norm([1.0], 0, gamma)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"gamma is \[59\]; expected \[60\]"):
+        fold_norm(weight, K_REQUEST, gamma[1:])
+    with pytest.raises(ValueError, match="bias is int64; allowed is float32"):
+        fold_norm(weight, K_REQUEST, gamma, beta, bias.long())
+    with pytest.raises(ValueError, match="num_request is 61; allowed are 0 to 60"):
+        fold_norm(weight, 61, gamma)
