@@ -43,6 +43,9 @@ DEFAULT_VARIANT = "standard"
 class Ranker(nn.Module):
     """One variant; `forward` gives logits, `score` probabilities."""
 
+    padding: torch.Tensor  # [1, ...]: zeros that make the joined rows wide loads
+    tiers: torch.Tensor  # [NUM_TIERS] int32
+
     def __init__(self, sizes: Sizes, variant: VariantSizes) -> None:
         super().__init__()
         d, p, hidden = sizes.item_width, sizes.pair_width, variant.hidden
@@ -53,8 +56,10 @@ class Ranker(nn.Module):
         self.hops = nn.ModuleList(_Hop(d) for _ in range(variant.hops))
         self.interactions = _Interactions(sizes, variant) if variant.interactions else None
         widths = [d, (2 * d + sizes.num_heads) * variant.hops, p + NUM_TIERS + 2]
-        self.padding = -sum(widths) % WIDE_LOAD
-        widths[-1] += self.padding
+        padding = -sum(widths) % WIDE_LOAD
+        widths[-1] += padding
+        self.register_buffer("padding", torch.zeros(1, padding), persistent=False)
+        self.register_buffer("tiers", torch.arange(NUM_TIERS, dtype=torch.int32), persistent=False)
         self.from_request = nn.Linear(d + sizes.context_width, hidden)
         self.from_candidate = SharedLinear(sum(widths), hidden)
         start_as_linears(self.from_candidate, widths)
@@ -80,7 +85,7 @@ class Ranker(nn.Module):
             query = query + reads[-1]
         pair, known = self._pair(inputs)
         parts = [part for read in reads for part in (read, read * cand, head_products(read, cand, self.num_heads))]
-        joined = torch.cat([cand, *parts, nn.functional.pad(known, (0, self.padding))], dim=1)
+        joined = torch.cat([cand, *parts, pair, known, self.padding.expand(len(cand), -1)], dim=1)
 
         weight = (mask / mask.sum(1, keepdim=True)).to(tokens.dtype)
         summary = (tokens * weight[:, :, None]).sum(1)  # [B, D]
@@ -117,16 +122,14 @@ class Ranker(nn.Module):
         return torch.where(mask[:, :, None], tokens, 0.0), mask  # whatever is stored where nothing is
 
     def _pair(self, inputs: RankInputs) -> tuple[torch.Tensor, torch.Tensor]:
-        tier = inputs.tier.long()
-        absent = (tier == Tier.DEFAULT)[:, None]
-        pair = torch.where(absent, self.pair_default, inputs.pair.detach())  # [N, P]
-        one_hot = nn.functional.one_hot(tier, NUM_TIERS).to(pair.dtype)
+        tier = inputs.tier[:, None]
+        pair = torch.where(tier == Tier.DEFAULT, self.pair_default, inputs.pair.detach())  # [N, P]
+        one_hot = (tier == self.tiers).to(pair.dtype)
         behind = (inputs.age_s > 0.0).to(pair.dtype)[:, None]
         log_age = torch.log1p(inputs.age_s.clamp(min=0.0))[:, None] / AGE_SCALE
         known = torch.cat([one_hot, behind, log_age.to(pair.dtype)], dim=1)
         # What a row is worth depends on what it lacks; a sum of both could not say so.
-        pair = pair * 2.0 * torch.sigmoid(self.pair_gate(known))
-        return pair, torch.cat([pair, known], dim=1)
+        return pair * 2.0 * torch.sigmoid(self.pair_gate(known)), known
 
 
 class _Hop(nn.Module):
