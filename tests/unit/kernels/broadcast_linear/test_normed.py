@@ -92,7 +92,7 @@ def test_one_part_may_be_empty(k_request: int) -> None:
 
 def test_what_does_not_fit_is_named() -> None:
     _, _, weight, gamma, beta, bias, _ = parts([4, 5], 0.5, torch.float32, torch.device("cpu"))
-    with pytest.raises(TypeError, match="weight is a list; a torch.Tensor is expected"):
+    with pytest.raises(TypeError, match=r"weight is a list; a torch\.Tensor is expected"):
         fold_norm([1.0], 0, gamma)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"gamma is \[59\]; expected \[60\]"):
         fold_norm(weight, K_REQUEST, gamma[1:])
