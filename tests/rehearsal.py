@@ -88,7 +88,7 @@ def inputs_of(case: Case) -> tuple[object, ...]:
 
 @contextmanager
 def rankers_without_weights() -> Iterator[None]:
-    """The benchmark's models as shapes: the large one has 0.4 billion weights, and a GPU's generator draws them."""
+    """The benchmark's models as shapes: the largest has 0.26 billion weights, and a GPU's generator draws them."""
 
     def ranker(name: str, _device: torch.device, dtype: torch.dtype) -> Ranker:
         with unset_fake_temporarily(), torch.device("meta"):

@@ -66,11 +66,7 @@ def _difference(path: Path, rows: Sequence[Row], runs: Counter[tuple[str, ...]])
         some = f"{', '.join(ops[:3])} and {len(ops) - 3} more" if len(ops) > 4 else ", ".join(ops)
         said = ", ".join(f"{OF_ONE_RUN[name]} {facts[name] or 'not recorded'}" for name in named)
         lines.append(f"  {count} rows of {said} ({some})")
+    command, other = f"python -m benchmarks.kernels {path.stem} --out {path.parent}", f"remove {path} to begin empty"
     if path.parent == COMMITTED:
         command, other = COMMANDS[path.stem], f"`git checkout -- {path}` gives back what was committed"
-    else:
-        command, other = (
-            f"python -m benchmarks.kernels {path.stem} --out {path.parent}",
-            f"remove {path} to begin with nothing",
-        )
     return "\n".join([*lines, f"`{command}` measures all anew; {other}"])

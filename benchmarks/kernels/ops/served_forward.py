@@ -20,8 +20,8 @@ from kernels.graphs import capture
 ALONE = "ranker alone"  # its inputs lie on the device and its results stay there; one graph on a GPU
 UNPREPARED = "not prepared"  # a batch of a size that no bucket was captured for
 GPU_GRID = [
-    ("compact", 1000, 1), ("standard", 100, 1), ("standard", 1000, 1), ("standard", 10_000, 1), ("standard", 2048, 16),
-    ("large", 1000, 1),
+    *((name, 1000, 1) for name in MODELS), ("gpu-standard", 100, 1), ("gpu-standard", 10_000, 1),
+    ("gpu-standard", 2048, 16),
 ]  # fmt: skip
 CPU_GRID = [("compact", 100, 1), ("compact", 500, 1), ("compact", 1000, 1), ("compact", 1000, 8)]
 

@@ -1,5 +1,6 @@
 """The summary of a run on a GPU says what was measured, and of what was not, that it was not."""
 
+import re
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -10,13 +11,17 @@ from benchmarks.kernels.__main__ import main
 from benchmarks.kernels.case import OURS, Case
 from benchmarks.kernels.device_gate import gate_log
 from benchmarks.kernels.failures import Failure, failures_path, write_failures
+from benchmarks.kernels.ops.ranker_forward import MODELS, MODELS_ARE
 from benchmarks.kernels.registry import all_cases
+from benchmarks.kernels.report import FIGURES
 from benchmarks.kernels.results import Machine, Row, merge_rows
 from benchmarks.kernels.summary import LCE, PUBLISHED, STANDARD_1000, summary
+from inference.models.ranker import VARIANTS, Ranker
+from inference.models.sizes import Sizes
 
 H200 = Machine("NVIDIA H200", "2.11.0", "3.6.0", "2026-11-21", "1a2b3c", "0abcdef")
 CASES = list(all_cases(torch.device("cuda")))
-LARGE = next(case for case in CASES if case.shape == "large N=1000 B=1" and case.op == "ranker_forward")
+LARGE = next(case for case in CASES if case.shape == "gpu-large N=1000 B=1" and case.op == "ranker_forward")
 
 
 def measured(case: Case, provider: str = OURS, ms: float = 1.0) -> Row:
@@ -43,6 +48,23 @@ def test_a_goal_that_nobody_measured_says_so() -> None:
     goals = [line for line in text.splitlines() if line.startswith("- ")]
     assert len(goals) == 3
     assert all(line.endswith(": not measured") for line in goals)
+
+
+def test_the_names_of_the_models_are_explained_here_and_beside_the_figures() -> None:
+    assert summary(None, CASES, [], [], H200).splitlines()[-1] == f"models: {MODELS_ARE}"
+    assert MODELS_ARE in " ".join(FIGURES.read_text().replace("`", "").split())
+    assert [name for name in MODELS if not re.search(rf"\b{name}(?!-)", MODELS_ARE)] == []
+    weights = {
+        name: sum(p.numel() for p in _on_meta(name).parameters()) / 1e6 for name in ("gpu-standard", "gpu-large")
+    }
+    assert [round(each, -1) for each in weights.values()] == [10, 260]
+
+
+def test_the_compact_models_are_the_variants_that_are_served() -> None:
+    served = {"compact-small": "small", "compact-standard": "standard", "compact": "large"}
+    assert {name: MODELS[name] for name in served} == {name: (Sizes(), VARIANTS[of]) for name, of in served.items()}
+    for op in ("ranker_forward", "served_forward"):
+        assert {f"{name} N=1000 B=1" for name in MODELS} <= {case.shape for case in CASES if case.op == op}
 
 
 def test_goals_have_their_numbers_and_whether_they_are_reached() -> None:
@@ -105,3 +127,8 @@ def test_the_command_tells_of_the_machine_and_sources_measured_last(
     assert "dense bf16 peak: not measured" in text
     write_failures(failures_path(tmp_path / "gpu.csv"), [replace(failed, measured_on=H200)])
     assert main(["summary", "--out", str(tmp_path)]) == 1
+
+
+def _on_meta(name: str) -> Ranker:
+    with torch.device("meta"):
+        return Ranker(*MODELS[name])
