@@ -9,7 +9,7 @@
 #      A case that takes the GPU from its process is kept as failed, and another process goes on with the next.
 #   3. OUT/summary.txt: the gate, how far the grid came, and the goals with what was measured of each
 # Ends within BUDGET_S seconds (default 590): the gate, each case and the summary are held to what is left of it.
-# Status: 0 all is measured and right; 1 all is measured but what failed; 2 there is no GPU, or no PyTorch; 4 time is up: run it again.
+# Status: 0 all is measured and right; 1 all is measured but what failed; 2 no GPU, no PyTorch or a wrong call; 4 time is up: run it again.
 # Afterwards, where the repository and its tools are: `python -m benchmarks.kernels report --from OUT` for its tables,
 # or with OUT/gpu.csv in benchmarks/kernels/results, which is what `make bench-gpu` has as OUT, `... report` for the pages.
 set -uo pipefail
