@@ -49,7 +49,7 @@ def contiguous_rows(*tensors: torch.Tensor | None) -> bool:
 
 def check_choice(name: str, value: str | int, allowed: Sequence[str | int]) -> None:
     """Raise ValueError unless `value` is one of `allowed`."""
-    if not isinstance(value, str | int) or value not in allowed:
+    if value not in allowed or isinstance(value, float):  # 64.0 is equal to 64, and no tile
         raise ValueError(f"{name} is {value!r}; allowed are {', '.join(map(str, allowed))}")
 
 
