@@ -28,13 +28,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.command == "summary":
         if not args.out.is_dir():
             print(f"there is no folder {args.out}; --out is where `gpu` has left its CSV", file=sys.stderr)
-            return Status.FAILED
+            return 1
         return tell(args.out)
     try:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         print(f"--out {args.out}: {error.strerror}", file=sys.stderr)
-        return Status.FAILED
+        return 1
     if args.command != "cpu" and not torch.cuda.is_available():
         print("this needs a CUDA GPU, and PyTorch sees none here; `cpu` measures what runs without", file=sys.stderr)
         return Status.NO_GPU
@@ -49,12 +49,12 @@ def show(folder: Path) -> int:
     wanted = ["cpu.csv"] if folder == COMMITTED else ["cpu.csv", "gpu.csv"]
     if not any((folder / name).exists() for name in wanted):  # tables of nothing would replace what was measured
         print(f"there is no {' or '.join(wanted)} in {folder}; `cpu` and `gpu` measure them", file=sys.stderr)
-        return Status.FAILED
+        return 1
     try:
         written = report.write(folder)
     except NotOneRunError as error:
         print(error, file=sys.stderr)
-        return Status.FAILED
+        return 1
     for path in written:
         print(f"wrote {path}")
     return Status.DONE
@@ -66,7 +66,7 @@ def test(out: Path, seconds: float) -> int:
     gate = run_gate(out, machine, seconds)
     log = gate_log(out, machine)
     print("\n".join(log.read_text().splitlines()[-TAIL:]), f"({log})", sep="\n")
-    return Status.DONE if gate and gate.passed else Status.FAILED
+    return Status.DONE if gate and gate.passed else 1
 
 
 def tell(out: Path) -> int:
@@ -86,7 +86,7 @@ def tell(out: Path) -> int:
     text = summary(gate, list(all_cases(gpu)), mine, failed, machine)
     (out / "summary.txt").write_text(text)
     print(text, end="")
-    return Status.DONE if gate and gate.passed and not failed else Status.FAILED
+    return Status.DONE if gate and gate.passed and not failed else 1
 
 
 if __name__ == "__main__":

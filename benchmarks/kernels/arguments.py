@@ -20,7 +20,7 @@ COMMANDS = {
     "committed, else figures.md beside them; of one machine, number of threads, version and source alone",
 }
 STATUS = (
-    "Status: 0 all that was asked for is measured and right, 1 some of it failed, 2 there is no GPU or the call is "
+    "Status: 0 all that was asked for is measured and right, 5 some of it failed, 2 there is no GPU or the call is "
     "wrong, 3 the GPU was lost: the same again with --resume goes on, 4 time is up and something is left: the same "
     "again with --resume."
 )

@@ -1,8 +1,10 @@
 """The grid of cases, measured one after the other, each kept as soon as it is done."""
 
 import gc
+import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
 
@@ -14,18 +16,20 @@ from benchmarks.kernels.failures import MAX_ATTEMPTS, Failures, failures_path, i
 from benchmarks.kernels.measure import measure, passes
 from benchmarks.kernels.registry import op_cases
 from benchmarks.kernels.results import Machine, merge_rows, read_rows, this_machine
+from kernels.roofline import Ceilings
 
 Key = tuple[str, str, str, str]
+LIMIT_S, COMPILED_LIMIT_S = 90, 180  # of one part on a GPU: the longest take a tenth of it
 
 
 class Status(IntEnum):
     """How a run ended: the exit status of the command."""
 
     DONE = 0  # everything that was asked for was measured, and right
-    FAILED = 1  # the same, but for what failed
     NO_GPU = 2
     LOST = 3  # nothing more can be measured in this process: another goes on with --resume
     TIME_IS_UP = 4  # something is left: the same again with --resume
+    FAILED = 5  # everything was tried, and something failed; 1 is an interpreter that ended by itself
 
 
 def run(device: torch.device, ops: Sequence[str], path: Path, seconds: float, resume: bool) -> Status:
@@ -55,18 +59,21 @@ def _measure(
 ) -> Status:  # fmt: skip
     """Those that `have` lacks, which grows; DONE if each has been tried."""
     todo = in_turn((part for part in parts if not _keys(part) <= have), failures)
-    ceilings = {dtype: measure_ceilings(device, dtype) for dtype in {part.dtype for part in todo}}
-    for dtype, found in ceilings.items():
-        print(f"{machine.machine}, {dtype}: {found.flops_per_s / 1e12:.3g} TFLOP/s, {found.bytes_per_s / 1e9:.4g} GB/s")
+    ceilings: dict[torch.dtype, Ceilings] = {}
     for done, part in enumerate(todo):
         if time.monotonic() > until:
             print(f"time is up: {len(todo) - done} of {len(todo)} parts are left; run it again with --resume")
             return Status.TIME_IS_UP
         failures.begin(part)  # before it may end the process
         try:
-            rows = measure(part, device, ceilings[part.dtype], machine)
+            with _ended_if_it_hangs(part, device):
+                if part.dtype not in ceilings:
+                    found = ceilings[part.dtype] = measure_ceilings(device, part.dtype)
+                    rates = f"{found.flops_per_s / 1e12:.3g} TFLOP/s, {found.bytes_per_s / 1e9:.4g} GB/s"
+                    print(f"{machine.machine}, {part.dtype}: {rates}")
+                rows = measure(part, device, ceilings[part.dtype], machine)
         except Exception as error:  # whatever a compiler or a GPU raises, the other cases are measured
-            raised = f"{type(error).__name__}: {str(error)[:300]}"
+            raised = _told(error)
             failures.end(part, raised)
             print(f"{part.op} {part.shape}: {raised}")
             if not usable(device):
@@ -82,10 +89,32 @@ def _measure(
     return Status.DONE
 
 
+@contextmanager
+def _ended_if_it_hangs(part: Case, device: torch.device) -> Iterator[None]:
+    """A kernel that never ends lets nothing be raised: the signal ends the process, and another goes on without it."""
+    if device.type == "cuda":
+        signal.alarm(COMPILED_LIMIT_S if COMPILED in part.providers else LIMIT_S)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+
+
+def _told(error: Exception) -> str:
+    """With what came before it: where a capture ends badly, PyTorch raises the end and not the cause."""
+    cause = f" after {error.__context__!r}"[:300] if error.__context__ else ""
+    return f"{type(error).__name__}: {str(error)[:300]}{cause}"
+
+
 def usable(device: torch.device) -> bool:
-    """Whether it still computes: after an illegal access every later call of the same process raises."""
+    """Whether it still computes: after an illegal access every later call of the same process raises.
+
+    A capture that ended badly leaves its stream behind as the current one, and its memory is never given back.
+    """
     if device.type != "cuda":
         return True
+    if torch.cuda.current_stream() != torch.cuda.default_stream():
+        return False
     try:
         torch.ones(1, device=device).sum().item()
         torch.cuda.synchronize()

@@ -39,7 +39,11 @@ class Timing:
 
 
 def num_input_sets(num_bytes: int, kind: str) -> int:
-    """So many sets of inputs of that size that none is in the cache of a `cuda` device when its turn comes again."""
+    """So many sets of inputs of that size that none is in the cache of a `cuda` device when its turn comes again.
+
+    Below 8 MB there would have to be more of them than are made: those are found in the cache in part, and so are the
+    weights of a model, of which there is one set.
+    """
     return max(1, min(MAX_INPUT_SETS[kind], -(-CACHE_BYTES // max(num_bytes, 1))))
 
 

@@ -74,7 +74,9 @@ def test_make_bench_measures_as_the_figures_were() -> None:
 def test_the_kernels_readme_links_every_page_of_an_op_and_every_op() -> None:
     table = [line for line in (ROOT / "kernels/README.md").read_text().splitlines() if line.startswith("| [`")]
     linked = {(ROOT / "kernels" / link).resolve() for line in table for link in re.findall(r"\]\(([^)]*)\)", line)}
-    assert linked == set((ROOT / "docs/kernels").glob("*.md")) - {ROOT / "docs/kernels/figures.md"}
+    assert linked == set((ROOT / "docs/kernels").glob("*.md")) - {
+        ROOT / "docs/kernels/figures.md", ROOT / "docs/kernels/forward.md",
+    }  # fmt: skip
     named = {name for line in table for name in re.findall(r"`(\w+)`", line.split("|")[1])}
     assert named == {path.parent.name for path in (ROOT / "kernels").glob("*/op.py")}
 

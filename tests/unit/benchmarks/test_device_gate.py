@@ -40,8 +40,13 @@ def test_a_gate_of_another_is_not_taken_for_ones_own(changed: str, tmp_path: Pat
     assert gate_of(tmp_path, H200) == Gate("2 passed")  # back again, it is still known
 
 
-def test_a_gate_that_failed_is_run_again(tmp_path: Path) -> None:
+def test_a_gate_that_failed_stays_failed_until_something_changes(tmp_path: Path) -> None:
     run_gate(tmp_path, H200, 60, saying("1 failed in 1.00s"))
+    assert run_gate(tmp_path, H200, 60, saying("2 passed in 1.00s")) == Gate("1 failed")
+
+
+def test_a_gate_that_came_to_no_end_is_run_again(tmp_path: Path) -> None:
+    run_gate(tmp_path, H200, 60, saying("something"))
     assert run_gate(tmp_path, H200, 60, saying("2 passed in 1.00s")) == Gate("2 passed")
 
 

@@ -23,13 +23,14 @@ exit "$status"
     [
         ("0", ["0"], 100, 0, 1),
         ("1", ["0"], 100, 1, 1),  # what fails the gate may be right in the grid: the run did not pass
-        ("0", ["1"], 100, 1, 1),
+        ("0", ["5"], 100, 1, 1),
+        ("0", ["1", "0"], 100, 0, 2),  # an interpreter that ended by itself measured nothing: another one goes on
         ("0", ["4"], 100, 4, 1),
         ("1", ["4"], 100, 4, 1),
         ("0", ["3", "3", "0"], 100, 0, 3),  # the GPU was lost twice
-        ("0", ["crash", "1"], 100, 1, 2),
-        ("0", ["hang"], 60, 4, 1),  # what is left of the budget is over before it
-        ("0", [], 40, 4, 0),  # nothing is left
+        ("0", ["crash", "5"], 100, 1, 2),
+        ("0", ["hang"], 70, 4, 1),  # what is left of the budget is over before it
+        ("0", [], 50, 4, 0),  # nothing is left
     ],
 )
 def test_a_run_ends_as_its_last_process_or_out_of_time(
