@@ -123,7 +123,8 @@ class Ranker(nn.Module):
 
     def _pair(self, inputs: RankInputs) -> tuple[torch.Tensor, torch.Tensor]:
         tier = inputs.tier[:, None]
-        pair = torch.where(tier == Tier.DEFAULT, self.pair_default, inputs.pair.detach())  # [N, P]
+        # An int: `torch.compile` takes the comparison with an enum for one of Python.
+        pair = torch.where(tier == int(Tier.DEFAULT), self.pair_default, inputs.pair.detach())  # [N, P]
         one_hot = (tier == self.tiers).to(pair.dtype)
         behind = (inputs.age_s > 0.0).to(pair.dtype)[:, None]
         log_age = torch.log1p(inputs.age_s.clamp(min=0.0))[:, None] / AGE_SCALE

@@ -77,6 +77,13 @@ def test_the_kernels_score_as_their_definitions(ranker: Ranker) -> None:
         torch.testing.assert_close(torch.stack(ranker(inputs)), expected, rtol=1e-4, atol=1e-4)
 
 
+def test_it_can_be_traced_for_torch_compile(ranker: Ranker) -> None:
+    inputs = batch([5, 5, 5])  # as many each: PyTorch's form reads no offsets then
+    with torch.inference_mode():
+        traced = torch.compile(ranker.float(), backend="eager", fullgraph=True)
+        torch.testing.assert_close(torch.stack(traced(inputs, 5)), torch.stack(ranker(inputs, 5)))
+
+
 def test_a_request_is_paid_for_once(ranker: Ranker) -> None:
     one = batch([1])
     work = ranker_work(ranker.float(), one, n=100, b=1)
