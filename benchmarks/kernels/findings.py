@@ -6,6 +6,7 @@ from benchmarks.kernels.case import COMPILED, DECOMPOSED, EXPANDED, OURS
 from benchmarks.kernels.plot import MODEL, OP, points
 from benchmarks.kernels.results import Row
 
+SERVED = "served_forward"
 UNIQUE, LIBRARY_UNIQUE = "jagged_unique", "torch.unique"
 LOST = 0.9  # of our time: what is nearer to it differs from one run to the next
 
@@ -57,7 +58,13 @@ def _compiled(rows: Sequence[Row]) -> Iterator[str]:
         if row.provider == COMPILED:
             found.setdefault(row.op, []).append(row.times_ours)
     if OP in found:
-        yield f"`torch.compile` takes {_range(found[OP])} of our time for the forward pass, and seconds to compile."
+        yield f"`torch.compile` takes {_range(found[OP])} of our time for the forward pass, compiled for its size."
+    if SERVED in found:
+        yield (
+            f"Compiled for any size, as a server would need it, it takes {_range(found.pop(SERVED))} of our time; why it "
+            "does not serve stands on the page of the [forward pass](../docs/kernels/forward.md)."
+        )
+    found.pop(OP, None)
     faster = [f"`{op}` ({_range(ratios)})" for op, ratios in sorted(found.items()) if max(ratios) < 1]
     if faster:
         yield (

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import torch
 
-from benchmarks.kernels.case import OURS, Case, Inputs
+from benchmarks.kernels.case import COMPILED, OURS, Case, Inputs
 from benchmarks.kernels.ops.ranker_forward import MODELS, batch_of, exact_logits, ranker_of, tensors_of, work_of
 from inference.forward.arena import InputWidths
 from inference.forward.buckets import bucket_for, exact_bucket
@@ -66,6 +66,17 @@ def _alone(forward: Forward, batch: PackedInputs) -> Callable[[], torch.Tensor]:
     return replay
 
 
+def _compiled(name: str, device: torch.device, dtype: torch.dtype) -> Callable[..., tuple[torch.Tensor, ...]]:
+    """For batches of any size, as a server has them: compiled for one size it would be compiled for each."""
+    score = torch.compile(lambda batch: ranker_of(name, device, dtype).score(batch), dynamic=True)
+
+    def provider(*given):
+        outputs = score(given[-2].decoded())
+        return outputs.p_click, outputs.p_conversion
+
+    return provider
+
+
 def _case(name: str, n: int, b: int, device: torch.device, dtype: torch.dtype) -> Case:
     def inputs(generator: torch.Generator, device: torch.device) -> Inputs:
         drawn = tensors_of(batch_of(MODELS[name][0], n, b, dtype, generator, device))
@@ -84,13 +95,16 @@ def _case(name: str, n: int, b: int, device: torch.device, dtype: torch.dtype) -
         batch = RankInputs(*(t.to(device) for t in given[:-2]))
         return tuple(torch.sigmoid(exact_logits(name, dtype, batch)))
 
+    ways = {OURS: scored(True), UNPREPARED: scored(False), ALONE: lambda *given: tuple(given[-1]())}
+    if device.type == "cpu":  # a GPU's passes are captured
+        ways[COMPILED] = _compiled(name, device, dtype)
     return Case(
         op="served_forward",
         shape=f"{name} N={n} B={b}",
         dtype=dtype,
         work=work_of(name, n, b, dtype),
         inputs=inputs,
-        providers={OURS: scored(True), UNPREPARED: scored(False), ALONE: lambda *given: tuple(given[-1]())},
+        providers=ways,
         exact=exact,
         tolerance=5e-2 if dtype is torch.bfloat16 else 1e-4,
     )
