@@ -27,7 +27,7 @@ def _cost(rows: Sequence[Row]) -> Iterator[str]:
         f"{most / fewest:.0f} times the candidates ({fewest} to {most:,}) cost {grown:.0f} times as much; with the "
         f"request copied to every candidate {copied:.0f} times, and {at_most.times_ours:.1f} times as long as ours at "
         f"{most:,}. From {fewest} to {second} candidates ours takes {ours[1][1] / ours[0][1]:.2f} times as long: there "
-        "it is the calls that cost, not the numbers."
+        "much of the time is that of calls."
     )
 
 
@@ -61,8 +61,8 @@ def _compiled(rows: Sequence[Row]) -> Iterator[str]:
         yield f"`torch.compile` takes {_range(found[OP])} of our time for the forward pass, compiled for its size."
     if SERVED in found:
         yield (
-            f"Compiled for any size, as a server would need it, it takes {_range(found.pop(SERVED))} of our time; why it "
-            "does not serve stands on the page of the [forward pass](../docs/kernels/forward.md)."
+            f"Compiled for any size, as a server would need it, it takes {_range(found.pop(SERVED))} of our time; why "
+            "it does not serve stands on the page of the [forward pass](../docs/kernels/forward.md)."
         )
     found.pop(OP, None)
     faster = [f"`{op}` ({_range(ratios)})" for op, ratios in sorted(found.items()) if max(ratios) < 1]

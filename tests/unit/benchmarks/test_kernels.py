@@ -148,13 +148,15 @@ def test_what_the_figures_come_to_is_of_the_rows() -> None:
         row(provider=DECOMPOSED, shape=f"N={n} K=64", ms=ms, times_ours=times)
         for n, ms, times in ((100, 0.05, 0.5), (500, 0.16, 0.8), (1000, 1.0, 0.95))
     ]
-    cost, checks, compiled, faster, unique = findings(rows)
+    rows += [row(op="served_forward", provider=COMPILED, times_ours=times) for times in (0.7, 0.9)]
+    cost, checks, compiled, served, faster, unique = findings(rows)
+    assert "it takes 0.70 to 0.90 of our time; why it does not serve" in served
     assert cost.startswith("80 times the candidates (50 to 4,000) cost 20 times as much")
     assert "to every candidate 45 times, and 4.5 times as long as ours at 4,000." in cost
     assert "From 50 to 4000 candidates ours takes 20.00 times as long" in cost
     assert "in parts of our time, for `broadcast_linear` at N=100 and N=500 (0.50 to 0.80):" in checks
     assert "(50 µs of the shortest of these)" in checks
-    assert compiled.startswith("`torch.compile` takes 1.00 to 1.40 of our time for the forward pass of one size")
+    assert compiled.startswith("`torch.compile` takes 1.00 to 1.40 of our time for the forward pass, compiled for its size.")
     assert "for `broadcast_linear` (0.50 to 0.90):" in faster
     assert unique.startswith("`torch.unique` takes 0.60 of the time of `jagged_unique`")
 
