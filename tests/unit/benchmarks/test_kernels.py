@@ -156,7 +156,9 @@ def test_what_the_figures_come_to_is_of_the_rows() -> None:
     assert "From 50 to 4000 candidates ours takes 20.00 times as long" in cost
     assert "in parts of our time, for `broadcast_linear` at N=100 and N=500 (0.50 to 0.80):" in checks
     assert "(50 µs of the shortest of these)" in checks
-    assert compiled.startswith("`torch.compile` takes 1.00 to 1.40 of our time for the forward pass, compiled for its size.")
+    assert compiled.startswith(
+        "`torch.compile` takes 1.00 to 1.40 of our time for the forward pass, compiled for its size."
+    )
     assert "for `broadcast_linear` (0.50 to 0.90):" in faster
     assert unique.startswith("`torch.unique` takes 0.60 of the time of `jagged_unique`")
 
