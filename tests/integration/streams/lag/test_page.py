@@ -89,6 +89,15 @@ def test_the_page_shows_our_agents_and_a_sparkline_for_each(page: Page) -> None:
     assert not page.locator("#trouble").is_visible()
 
 
+def style_of(page: Page, selector: str, name: str, pseudo: str | None = None) -> str:
+    """In one step: between finding a node and asking for its style a refresh may replace it, and then it has none."""
+    style: str = page.evaluate(
+        "([selector, name, pseudo]) => getComputedStyle(document.querySelector(selector), pseudo)[name]",
+        [selector, name, pseudo],
+    )
+    return style
+
+
 def test_a_group_turns_red_when_its_consumer_stops_and_green_when_it_has_caught_up(
     page: Page, settings: KafkaSettings
 ) -> None:
@@ -98,10 +107,10 @@ def test_a_group_turns_red_when_its_consumer_stops_and_green_when_it_has_caught_
     with member(settings, group, topic) as consumer:
         commit(consumer, topic, {0: 100})
         page.wait_for_selector(f"{row}[data-verdict='ok']", timeout=WAIT_MS)
-        green = page.locator(f"{row} .verdict").evaluate("node => getComputedStyle(node).color")
+        green = style_of(page, f"{row} .verdict", "color")
         produce(settings, topic, 60)
     page.wait_for_selector(f"{row}[data-verdict='stopped']", timeout=WAIT_MS)
-    red = page.locator(f"{row} .verdict").evaluate("node => getComputedStyle(node).color")
+    red = style_of(page, f"{row} .verdict", "color")
     assert red != green
     assert page.locator(f"{row} td.number").first.inner_text() == "60"
     with member(settings, group, topic) as consumer:
@@ -145,10 +154,7 @@ def test_the_page_fits_a_phone(page: Page) -> None:
     button.click()
     page.wait_for_selector("tr.partition")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    assert (
-        page.locator("tr[data-group] td.number").first.evaluate("cell => getComputedStyle(cell, '::before').content")
-        == '"Lag (records)"'
-    )
+    assert style_of(page, "tr[data-group] td.number", "content", "::before") == '"Lag (records)"'
     button.click()
     page.set_viewport_size(before or {"width": 1280, "height": 720})
 
