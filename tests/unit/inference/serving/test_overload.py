@@ -81,11 +81,11 @@ async def test_a_model_that_cannot_keep_up_sheds(bundles: Path) -> None:
         score, pace = release.score, threading.Event()
 
         def slow(variant: str, inputs: RankInputs) -> RankOutputs:
-            pace.wait(0.05)
+            pace.wait(0.2)  # 40 of them take longer than the deadline, and one far less, also on a busy machine
             return score(variant, inputs)
 
         release.score = slow  # type: ignore[method-assign]
         await world.answer()  # measured once
-        responses = await asyncio.gather(*[world.rank(request_id=f"r{n}", deadline_ms=500) for n in range(40)])
+        responses = await asyncio.gather(*[world.rank(request_id=f"r{n}", deadline_ms=2_000) for n in range(40)])
         outcomes = collections.Counter(response.status_code for response in responses)
         assert set(outcomes) >= {200, 429}
